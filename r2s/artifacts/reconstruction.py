@@ -1,0 +1,124 @@
+"""A place as bodies with collision geometry and physics, and how well it explains its scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
+from r2s.artifacts.base import Encoded, Frozen
+from r2s.artifacts.geometry import Geom, Range, Vec3
+
+
+class Body(Frozen):
+    """One thing in the place.
+
+    Attributes:
+        name: unique, lower case, stable under re-runs (`floor`, `wall_0`, `table_0`, `object_3`).
+        role: `floor`, `ceiling`, `wall`, `support` (things stand on it), `object`, or `clutter`
+            (static shape nobody names).
+        mobility: `static` or `movable`. Movable bodies become free bodies of the scene.
+        geoms: its colliders, world frame.
+        parent: name of the body that supports it, or "".
+        fit: what explained it: `plane`, `box`, `cylinder`, `sphere`, `capsule`, `boxes`, `hulls`.
+        volume_m3, mass_kg, friction: volume, mass and sliding friction with their ranges.
+        com_m: centre of mass, world frame.
+        inertia_kg_m2: (ixx, iyy, izz, ixy, ixz, iyz) about the centre of mass, world axes.
+        assumed_fraction: share of the surface no ray ever saw (closed by assumption), 0..1.
+        color: (r, g, b) 0..1, mean of its scan points.
+    """
+
+    name: str
+    role: Literal["floor", "ceiling", "wall", "support", "object", "clutter"]
+    mobility: Literal["static", "movable"]
+    geoms: tuple[Geom, ...]
+    parent: str = ""
+    fit: str
+    volume_m3: float = 0.0
+    mass_kg: Range | None = None
+    friction: Range
+    com_m: Vec3 = (0.0, 0.0, 0.0)
+    inertia_kg_m2: tuple[float, float, float, float, float, float] = (0, 0, 0, 0, 0, 0)
+    assumed_fraction: float = 0.0
+    color: Vec3 = (0.7, 0.7, 0.7)
+
+
+class TwinAudit(Frozen):
+    """How the collision geometry compares with what the sensor saw. Definitions: docs/twin-metrics.md.
+
+    `None` means that it could not be measured (no rays, no free space), never zero.
+    """
+
+    twin_median_m: float | None
+    twin_p95_m: float | None
+    unexplained_fraction: float
+    phantom_fraction: float | None
+    blocked_all: float | None
+    blocked_2cm: float | None
+    blocked_5cm: float | None
+    missed_2cm: float
+    rays: int
+    truth: bool = False
+    worst_body: str = ""
+
+
+class ReconstructionInfo(Frozen):
+    bodies: tuple[Body, ...]
+    audit: TwinAudit
+    viewpoint_evidence: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Bodies, their convex hulls, and which scan point belongs to which body.
+
+    Attributes:
+        info: see `ReconstructionInfo`.
+        hulls: per hull (vertices (v, 3) float32 metres in the geom's frame, faces (f, 3) int32).
+        labels: (n,) int32: index of the body each scan point belongs to, -1 for none.
+        visuals: per body (vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8):
+            a surface for pictures; may be empty.
+    """
+
+    KIND: ClassVar[str] = "reconstruction"
+
+    info: ReconstructionInfo
+    hulls: tuple[tuple[np.ndarray, np.ndarray], ...]
+    labels: np.ndarray
+    visuals: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+
+    def encode(self) -> Encoded:
+        hulls = {
+            **pack_ragged("vertices", [v for v, _ in self.hulls], 3, "float32"),
+            **pack_ragged("faces", [f for _, f in self.hulls], 3, "int32"),
+        }
+        visuals = {
+            **pack_ragged("vertices", [v for v, _, _ in self.visuals], 3, "float32"),
+            **pack_ragged("faces", [f for _, f, _ in self.visuals], 3, "int32"),
+            **pack_ragged("colors", [c for _, _, c in self.visuals], 3, "uint8"),
+        }
+        files = {
+            "hulls.safetensors": pack(hulls),
+            "labels.safetensors": pack({"labels": self.labels}),
+            "visuals.safetensors": pack(visuals),
+        }
+        return Encoded(self.info.model_dump(mode="json"), files)
+
+    @classmethod
+    def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        hulls, visuals = unpack(files["hulls.safetensors"]), unpack(files["visuals.safetensors"])
+        parts = ("vertices", "faces", "colors")
+        return cls(
+            info=ReconstructionInfo.model_validate(config),
+            hulls=tuple(
+                zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True)
+            ),  # type: ignore[arg-type]
+            labels=unpack(files["labels.safetensors"])["labels"],
+            visuals=tuple(
+                zip(*(unpack_ragged(p, visuals) for p in parts), strict=True)
+            ),  # type: ignore[arg-type]
+        )

@@ -1,0 +1,111 @@
+"""A robot ready to be attached to a scene: a self-contained MJCF with actuators, and what was repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from r2s.artifacts.base import Encoded, Frozen
+from r2s.artifacts.kinematics import Chain
+
+# Geom groups inside robot.xml: one source, two models.
+VISUAL_GROUP = 2  # drawn, never collides; dropped from scene_train.xml
+EXACT_GROUP = 3  # hulls of the original collision meshes; only in scene.xml
+TRAIN_GROUP = 4  # spheres and capsules (boxes where needed); only in scene_train.xml
+
+
+class Joint(Frozen):
+    """A controllable degree of freedom.
+
+    Attributes:
+        low, high: position limits [rad or m]; a continuous joint has +-pi here and `limited` false.
+        velocity: velocity limit [rad/s or m/s].
+        effort: torque or force limit [N*m or N].
+        home: position at the home pose.
+        kp, kd: gains of its position actuator [N*m/rad, N*m*s/rad].
+        mimics: joint it follows through an equality, or ""; such a joint has no actuator.
+    """
+
+    name: str
+    kind: Literal["hinge", "slide"]
+    low: float
+    high: float
+    limited: bool = True
+    velocity: float
+    effort: float
+    home: float
+    kp: float = 0.0
+    kd: float = 0.0
+    mimics: str = ""
+
+
+class Repair(Frozen):
+    """One thing the importer changed, and why."""
+
+    rule: str
+    element: str
+    before: str
+    after: str
+    reason: str
+
+
+class RobotInfo(Frozen):
+    """What the later stages need to know of a robot.
+
+    Attributes:
+        name: model name, lower case (`so101`, `panda`, `go1`).
+        kind: what kind of robot it is, found from the tree.
+        base: `fixed` or `floating`. robot.xml never has the free joint: the scene adds it.
+        base_body: name of the root body in robot.xml.
+        joints: in tree order.
+        actuators: names of actuated joints, in actuator order; the actuator is named like its joint.
+        gripper: joints held at home by an arm task that does not use them.
+        chain: base to end effector, or None; `ee_site` is the site of robot.xml at its tip.
+        feet: body names that touch the ground, for legged robots.
+        imu_site: site that carries the IMU of a floating base, or "".
+        base_height_m: height of the base frame above ground at the home pose (floating), else 0.
+        reach_m: largest distance from base to end effector found by sampling, 0 without a chain.
+        base_radius_m: radius of the footprint on its stand.
+        mass_kg: total, fused links included.
+        collider_error_m: 95th percentile distance between exact and training colliders, per link.
+        exclude: pairs of bodies whose contact is excluded (always or never touching, by sampling).
+    """
+
+    name: str
+    kind: Literal["arm", "quadruped", "biped", "mobile", "hand", "other"]
+    base: Literal["fixed", "floating"]
+    base_body: str
+    joints: tuple[Joint, ...]
+    actuators: tuple[str, ...]
+    gripper: tuple[str, ...] = ()
+    chain: Chain | None = None
+    ee_site: str = ""
+    feet: tuple[str, ...] = ()
+    imu_site: str = ""
+    base_height_m: float = 0.0
+    reach_m: float = 0.0
+    base_radius_m: float = 0.0
+    mass_kg: float
+    repairs: tuple[Repair, ...] = ()
+    exclude: tuple[tuple[str, str], ...] = ()
+    collider_error_m: dict[str, float] = {}
+    source_format: Literal["urdf", "mjcf"]
+
+
+@dataclass(frozen=True)
+class Robot:
+    """`files` holds `robot.xml` and `assets/...`; robot.xml names its assets relative to itself and has a
+    keyframe-free home pose in `info.joints`."""
+
+    KIND: ClassVar[str] = "robot"
+
+    info: RobotInfo
+    files: Mapping[str, bytes]
+
+    def encode(self) -> Encoded:
+        return Encoded(self.info.model_dump(mode="json"), dict(self.files))
+
+    @classmethod
+    def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        return cls(RobotInfo.model_validate(config), files)

@@ -1,0 +1,89 @@
+"""A cleaned capture: points in the world frame (metres, z up), with the evidence for units and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from r2s.artifacts.arrays import pack, unpack
+from r2s.artifacts.base import Encoded, Frozen
+
+Matrix4 = tuple[tuple[float, ...], ...]
+
+
+class ScanInfo(Frozen):
+    """What is known about a capture beside its points.
+
+    Attributes:
+        source_format: reader that read it (`pcd`, `ply`, `glb`, ...).
+        raw_points: finite points in the file before cleaning and voxelisation.
+        dropped: raw points removed, by reason (`non_finite`, `origin`, `outlier`, `duplicate`).
+        unit: unit the file was in; the points here are metres whatever it says.
+        unit_evidence: one sentence: why.
+        up_axis: direction of up in the source frame, for example `+z` or `(-0.01, -0.82, -0.57)`.
+        up_evidence, up_confidence: one sentence, and 0..1.
+        noise_sigma_m: range noise estimated from plane residuals [m].
+        voxel_m: edge of the voxels the points were averaged in [m].
+        T_world_source: maps source coordinates (already in metres, unshifted) to the world frame.
+        viewpoints_source: `file`, `estimated` (and how, in `viewpoint_evidence`) or `unknown`.
+        organized: (height, width) of an organised cloud, else None.
+        warnings: sentences for the user.
+    """
+
+    source_format: str
+    raw_points: int
+    dropped: dict[str, int]
+    unit: Literal["m", "mm", "cm", "ft", "us-ft", "in"]
+    unit_evidence: str
+    up_axis: str
+    up_evidence: str
+    up_confidence: float
+    noise_sigma_m: float
+    voxel_m: float
+    bounds_m: tuple[tuple[float, float, float], tuple[float, float, float]]
+    T_world_source: Matrix4
+    viewpoints_source: Literal["file", "estimated", "unknown"]
+    viewpoint_evidence: str
+    organized: tuple[int, int] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Points of a capture, one per occupied voxel, sorted by voxel so that equal scans are equal bytes.
+
+    Attributes:
+        info: see `ScanInfo`.
+        points: (n, 3) float32, metres, world frame: mean of the raw points in each voxel.
+        normals: (n, 3) float32, unit, world frame, towards the viewpoint where one is known.
+        colors: (n, 3) uint8 sRGB, or (0, 3) where the capture has none.
+        counts: (n,) uint32: raw points in each voxel.
+        viewpoints: (m, 3) float32, metres, world frame: sensor positions (m may be 0).
+        viewpoint_of: (n,) int32 index into `viewpoints`, -1 where unknown.
+        mesh_vertices, mesh_faces: (v, 3) float32 and (f, 3) int32, world frame, metres: the surface of
+            a mesh capture, else empty.
+    """
+
+    KIND: ClassVar[str] = "scan"
+
+    info: ScanInfo
+    points: np.ndarray
+    normals: np.ndarray
+    colors: np.ndarray
+    counts: np.ndarray
+    viewpoints: np.ndarray
+    viewpoint_of: np.ndarray
+    mesh_vertices: np.ndarray
+    mesh_faces: np.ndarray
+
+    def encode(self) -> Encoded:
+        names = [name for name in self.__dataclass_fields__ if name != "info"]
+        arrays = {name: getattr(self, name) for name in names}
+        return Encoded(self.info.model_dump(mode="json"), {"points.safetensors": pack(arrays)})
+
+    @classmethod
+    def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        return cls(info=ScanInfo.model_validate(config), **unpack(files["points.safetensors"]))

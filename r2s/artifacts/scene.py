@@ -1,0 +1,132 @@
+"""A twin with a robot and a task: two MJCF models from one source, their signals and their samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from r2s.artifacts.arrays import pack, unpack
+from r2s.artifacts.base import Encoded, Frozen
+from r2s.artifacts.geometry import Quat, Vec3
+from r2s.artifacts.kinematics import Chain
+from r2s.artifacts.randomization import Randomize
+from r2s.artifacts.robot import RobotInfo
+from r2s.artifacts.signal import ActionSpec, Signal
+
+# Names inside both models. Everything of the robot is prefixed.
+ROBOT_PREFIX = "robot/"
+HOME_KEYFRAME = "home"
+ARRAYS_FILE = "samples.safetensors"
+
+
+class TaskSpec(Frozen):
+    """Which task, and its numbers. `r2s.tasks` knows what they mean.
+
+    Attributes:
+        name: `reach` or `velocity`.
+        parameters: the task's own numbers (`tolerance_m`, `episode_s`, ...).
+        weights: reward term name to weight.
+    """
+
+    name: str
+    parameters: dict[str, float]
+    weights: dict[str, float]
+
+
+class SceneInfo(Frozen):
+    """What training, validation and the robot need to know beside the MJCF.
+
+    Attributes:
+        task: see `TaskSpec`.
+        robot: the imported robot's description; its names have no prefix, in the models they have.
+        base_position_m, base_quaternion: where the robot base stands, world frame.
+        signals: everything the task may use; sensors of the same names are in both models.
+        observations: names of the actor's inputs, in order; no privileged ones.
+        critic: names of further, privileged inputs of the critic, in order.
+        actions: what an action means.
+        chain: base to end effector for derived signals, or None.
+        control_s: control period [s]; a multiple of `timestep_s`.
+        timestep_s: physics step of scene_train.xml [s].
+        randomization: what varies between copies; stored here so that validation uses the same ranges.
+        movable: body names of movable objects.
+        bodies, geoms, nq, nv, nu: sizes of scene_train.xml.
+        settle_speed_m_s: largest body speed after one second at rest.
+        workspace_free_fraction: share of sampled reachable points that were free of collision.
+        camera_position_m, camera_target_m: a good place to take a picture from.
+    """
+
+    task: TaskSpec
+    robot: RobotInfo
+    base_position_m: Vec3
+    base_quaternion: Quat
+    signals: tuple[Signal, ...]
+    observations: tuple[str, ...]
+    critic: tuple[str, ...]
+    actions: ActionSpec
+    chain: Chain | None
+    control_s: float
+    timestep_s: float
+    randomization: tuple[Randomize, ...]
+    movable: tuple[str, ...]
+    bodies: int
+    geoms: int
+    nq: int
+    nv: int
+    nu: int
+    settle_speed_m_s: float
+    workspace_free_fraction: float | None = None
+    camera_position_m: Vec3
+    camera_target_m: Vec3
+    warnings: tuple[str, ...] = ()
+
+    def signal(self, name: str) -> Signal:
+        """Return the signal called `name`.
+
+        Raises:
+            KeyError: there is none; the message lists those there are.
+        """
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        raise KeyError(f"no signal {name!r}; there are {', '.join(s.name for s in self.signals)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Attributes:
+        info: see `SceneInfo`.
+        files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
+            this folder.
+        goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals
+            (n is 0 for tasks without goals).
+        goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
+            each goal, the proof that it is reachable.
+        spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
+            start (m is 0 for fixed bases).
+    """
+
+    KIND: ClassVar[str] = "scene"
+
+    info: SceneInfo
+    files: Mapping[str, bytes]
+    goals: np.ndarray
+    goal_configurations: np.ndarray
+    spawns: np.ndarray
+
+    def encode(self) -> Encoded:
+        arrays = {
+            "goals": self.goals,
+            "goal_configurations": self.goal_configurations,
+            "spawns": self.spawns,
+        }
+        return Encoded(
+            self.info.model_dump(mode="json"), {**self.files, ARRAYS_FILE: pack(arrays)}
+        )
+
+    @classmethod
+    def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        models = {name: files[name] for name in files if name != ARRAYS_FILE}
+        return cls(SceneInfo.model_validate(config), models, **unpack(files[ARRAYS_FILE]))

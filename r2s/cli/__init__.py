@@ -1,0 +1,1 @@
+"""The typer commands: the only code that prints. Imports are lazy."""

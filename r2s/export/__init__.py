@@ -1,0 +1,1 @@
+"""A `Policy` and its `Validation` become a `Bundle`."""

@@ -1,0 +1,1 @@
+"""Limits and preflight for files from strangers, and the child process native readers run in."""

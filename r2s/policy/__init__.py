@@ -1,0 +1,1 @@
+"""Networks, normalizer, the ONNX graph by hand, parity."""

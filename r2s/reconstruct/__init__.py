@@ -1,0 +1,1 @@
+"""A `Scan` becomes a `Reconstruction`: planes, supports, objects, colliders, physics, audit."""

@@ -1,0 +1,1 @@
+"""A URDF or MJCF becomes a `Robot`."""

@@ -1,0 +1,1 @@
+"""A foreign capture becomes a `Scan`: readers, cleaning, units, gravity."""

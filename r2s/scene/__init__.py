@@ -1,0 +1,1 @@
+"""A `Reconstruction` and a `Robot` become a `Scene`."""

@@ -1,0 +1,1 @@
+"""The `Simulator` seam and its engines; randomization compiled to each."""

@@ -1,0 +1,1 @@
+"""Tasks as pure JAX functions over named signals."""

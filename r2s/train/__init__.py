@@ -1,0 +1,1 @@
+"""PPO, split by noun; a `Scene` becomes a `Policy`."""

@@ -1,0 +1,1 @@
+"""The gate: scenarios, the exact simulation of the exported policy, statistics."""
