@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -21,7 +22,9 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
     return arrays
 
 
-def pack_ragged(name: str, parts: Sequence[np.ndarray], width: int, dtype: str) -> dict[str, np.ndarray]:
+def pack_ragged(
+    name: str, parts: Sequence[np.ndarray], width: int, dtype: str
+) -> dict[str, np.ndarray]:
     """Return `name` (sum of rows, width) and `name_offsets` (len + 1,) for arrays of unequal length."""
     rows = [np.asarray(part, dtype=dtype).reshape(-1, width) for part in parts]
     offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
@@ -31,4 +34,4 @@ def pack_ragged(name: str, parts: Sequence[np.ndarray], width: int, dtype: str) 
 def unpack_ragged(name: str, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Return the parts of `pack_ragged`."""
     offsets = arrays[f"{name}_offsets"]
-    return [arrays[name][a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [arrays[name][a:b] for a, b in pairwise(offsets)]

@@ -11,12 +11,12 @@ from r2s.artifacts.base import Encoded, Frozen
 
 class BundleInfo(Frozen):
     """Attributes:
-        target: row of the target table (`jetson-orin`, `cpu-x86_64`, ...).
-        gate: verdict of the validation it was exported under.
-        gate_override: true where the user exported in spite of a failed gate.
-        parity_max_abs: ONNX against JAX.
-        golden_vectors: number of golden input/output pairs.
-        sha256sums: digest of the SHA256SUMS file.
+    target: row of the target table (`jetson-orin`, `cpu-x86_64`, ...).
+    gate: verdict of the validation it was exported under.
+    gate_override: true where the user exported in spite of a failed gate.
+    parity_max_abs: ONNX against JAX.
+    golden_vectors: number of golden input/output pairs.
+    sha256sums: digest of the SHA256SUMS file.
     """
 
     target: str

@@ -79,10 +79,10 @@ class PolicyInfo(Frozen):
 @dataclass(frozen=True)
 class Policy:
     """Attributes:
-        weights: safetensors bytes: `actor/0/w` (in, out), `actor/0/b` (out,), ..., `actor/log_std`,
-            `critic/...`, `normalizer/mean`, `normalizer/std` over the concatenated observations.
-        onnx: the graph validate and export read, these very bytes.
-        log: JSON lines indexed by iteration.
+    weights: safetensors bytes: `actor/0/w` (in, out), `actor/0/b` (out,), ..., `actor/log_std`,
+        `critic/...`, `normalizer/mean`, `normalizer/std` over the concatenated observations.
+    onnx: the graph validate and export read, these very bytes.
+    log: JSON lines indexed by iteration.
     """
 
     KIND: ClassVar[str] = "policy"

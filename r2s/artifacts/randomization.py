@@ -46,7 +46,9 @@ class Randomize(Frozen):
         if self.low > self.high:
             raise ValueError(f"randomization {self.name}: low {self.low} is above high {self.high}")
         if self.operation != "abs" and self.low == self.high == neutral:
-            raise ValueError(f"randomization {self.name} changes nothing: [{self.low}, {self.high}]")
+            raise ValueError(
+                f"randomization {self.name} changes nothing: [{self.low}, {self.high}]"
+            )
         if self.distribution == "loguniform" and self.low <= 0:
             raise ValueError(f"randomization {self.name}: loguniform needs low > 0, got {self.low}")
         return self

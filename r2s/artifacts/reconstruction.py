@@ -114,11 +114,7 @@ class Reconstruction:
         parts = ("vertices", "faces", "colors")
         return cls(
             info=ReconstructionInfo.model_validate(config),
-            hulls=tuple(
-                zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True)
-            ),  # type: ignore[arg-type]
+            hulls=tuple(zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True)),  # type: ignore[arg-type]
             labels=unpack(files["labels.safetensors"])["labels"],
-            visuals=tuple(
-                zip(*(unpack_ragged(p, visuals) for p in parts), strict=True)
-            ),  # type: ignore[arg-type]
+            visuals=tuple(zip(*(unpack_ragged(p, visuals) for p in parts), strict=True)),  # type: ignore[arg-type]
         )

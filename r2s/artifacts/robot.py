@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import Field
+
 from r2s.artifacts.base import Encoded, Frozen
 from r2s.artifacts.kinematics import Chain
 
@@ -89,7 +91,7 @@ class RobotInfo(Frozen):
     mass_kg: float
     repairs: tuple[Repair, ...] = ()
     exclude: tuple[tuple[str, str], ...] = ()
-    collider_error_m: dict[str, float] = {}
+    collider_error_m: dict[str, float] = Field(default_factory=dict)
     source_format: Literal["urdf", "mjcf"]
 
 

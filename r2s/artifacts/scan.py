@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -80,8 +80,7 @@ class Scan:
     mesh_faces: np.ndarray
 
     def encode(self) -> Encoded:
-        names = [name for name in self.__dataclass_fields__ if name != "info"]
-        arrays = {name: getattr(self, name) for name in names}
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
         return Encoded(self.info.model_dump(mode="json"), {"points.safetensors": pack(arrays)})
 
     @classmethod

@@ -97,15 +97,15 @@ class SceneInfo(Frozen):
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Attributes:
-        info: see `SceneInfo`.
-        files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
-            this folder.
-        goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals
-            (n is 0 for tasks without goals).
-        goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
-            each goal, the proof that it is reachable.
-        spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
-            start (m is 0 for fixed bases).
+    info: see `SceneInfo`.
+    files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
+        this folder.
+    goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals
+        (n is 0 for tasks without goals).
+    goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
+        each goal, the proof that it is reachable.
+    spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
+        start (m is 0 for fixed bases).
     """
 
     KIND: ClassVar[str] = "scene"
@@ -122,9 +122,7 @@ class Scene:
             "goal_configurations": self.goal_configurations,
             "spawns": self.spawns,
         }
-        return Encoded(
-            self.info.model_dump(mode="json"), {**self.files, ARRAYS_FILE: pack(arrays)}
-        )
+        return Encoded(self.info.model_dump(mode="json"), {**self.files, ARRAYS_FILE: pack(arrays)})
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:

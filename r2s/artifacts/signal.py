@@ -48,7 +48,9 @@ class Signal(Frozen):
     @model_validator(mode="after")
     def _derived_says_how(self) -> Signal:
         if (self.kind == "derived") != bool(self.derivation):
-            raise ValueError(f"signal {self.name}: a derivation is for derived signals, and only those")
+            raise ValueError(
+                f"signal {self.name}: a derivation is for derived signals, and only those"
+            )
         return self
 
 

@@ -1,0 +1,102 @@
+"""The codec law: decoding what was encoded gives the same artifact, and encoding it again the same bytes."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
+from r2s.artifacts.geometry import Geom, Range
+from r2s.artifacts.randomization import Randomize
+from r2s.artifacts.reconstruction import Body, Reconstruction, ReconstructionInfo, TwinAudit
+from r2s.artifacts.scan import Scan, ScanInfo
+from r2s.artifacts.signal import Signal
+from r2s.core.canonical import canonical_json
+
+
+def a_scan() -> Scan:
+    rng = np.random.default_rng(0)
+    info = ScanInfo(
+        source_format="pcd", raw_points=10, dropped={"non_finite": 2}, unit="m",
+        unit_evidence="said so", up_axis="+z", up_evidence="said so", up_confidence=1.0,
+        noise_sigma_m=0.002, voxel_m=0.01, bounds_m=((0, 0, 0), (1, 1, 1)),
+        T_world_source=tuple(map(tuple, np.eye(4).tolist())), viewpoints_source="file",
+        viewpoint_evidence="VIEWPOINT",
+    )  # fmt: skip
+    return Scan(
+        info=info,
+        points=rng.random((8, 3), dtype=np.float32),
+        normals=rng.random((8, 3), dtype=np.float32),
+        colors=np.empty((0, 3), np.uint8),
+        counts=np.ones(8, np.uint32),
+        viewpoints=np.zeros((1, 3), np.float32),
+        viewpoint_of=np.zeros(8, np.int32),
+        mesh_vertices=np.empty((0, 3), np.float32),
+        mesh_faces=np.empty((0, 3), np.int32),
+    )
+
+
+def a_reconstruction() -> Reconstruction:
+    friction = Range(value=0.6, low=0.3, high=0.9, source="assumed")
+    hull = (np.eye(4, 3, dtype=np.float32), np.array([[0, 1, 2], [0, 1, 3]], np.int32))
+    body = Body(
+        name="object_0", role="object", mobility="movable", fit="hulls", friction=friction,
+        geoms=(Geom(shape="hull", size=(0, 0, 0), position=(0, 0, 1), hull=0),),
+    )  # fmt: skip
+    audit = TwinAudit(
+        twin_median_m=0.001, twin_p95_m=None, unexplained_fraction=0.0, phantom_fraction=None,
+        blocked_all=None, blocked_2cm=None, blocked_5cm=None, missed_2cm=0.0, rays=5,
+    )  # fmt: skip
+    empty = np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3), np.uint8)
+    info = ReconstructionInfo(bodies=(body,), audit=audit, viewpoint_evidence="file")
+    return Reconstruction(info, (hull, hull), np.array([0, -1], np.int32), (empty,))
+
+
+@pytest.mark.parametrize("artifact", [a_scan(), a_reconstruction()], ids=lambda a: a.KIND)
+def test_round_trip_is_the_identity_on_bytes(artifact):
+    config, files = artifact.encode()
+    again = type(artifact).decode(config, files).encode()
+    assert canonical_json(again.config) == canonical_json(config)
+    assert dict(again.files) == dict(files)
+
+
+def test_a_reconstruction_keeps_its_hulls():
+    before = a_reconstruction()
+    after = Reconstruction.decode(*before.encode())
+    assert after.info == before.info
+    for (v, f), (w, g) in zip(before.hulls, after.hulls, strict=True):
+        np.testing.assert_array_equal(v, w)
+        np.testing.assert_array_equal(f, g)
+
+
+def test_packing_does_not_depend_on_the_order_of_names():
+    a, b = np.arange(3), np.arange(4.0)
+    assert pack({"a": a, "b": b}) == pack({"b": b, "a": a})
+
+
+def test_unpacked_arrays_cannot_be_written():
+    with pytest.raises(ValueError, match="read-only"):
+        unpack(pack({"a": np.arange(3)}))["a"][0] = 9
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [3, 0, 2]])
+def test_ragged_arrays_round_trip(lengths):
+    parts = [np.full((n, 2), n, np.float32) for n in lengths]
+    back = unpack_ragged("x", unpack(pack(pack_ragged("x", parts, 2, "float32"))))
+    assert [p.tolist() for p in back] == [p.tolist() for p in parts]
+
+
+def test_a_randomization_that_changes_nothing_cannot_be_built():
+    with pytest.raises(ValidationError, match="changes nothing"):
+        Randomize(name="x", target="geom", field="friction", operation="scale", low=1, high=1)
+
+
+def test_a_derived_signal_says_how():
+    with pytest.raises(ValidationError, match="derivation"):
+        Signal(name="ee", elements=("x",), unit="m", kind="derived")
+
+
+def test_unknown_fields_and_nan_are_refused():
+    with pytest.raises(ValidationError):
+        Range(value=1, low=0, high=2, source="table", color="red")  # type: ignore[call-arg]
+    with pytest.raises(ValidationError):
+        Range(value=float("nan"), low=0, high=2, source="table")
