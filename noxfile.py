@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import nox
 
 PYTHONS = ["3.11", "3.12", "3.13"]
@@ -67,3 +71,43 @@ def edge(session: nox.Session) -> None:
     session.run(
         "pytest", "tests/edge", "-k", "standalone", "-p", "no:cacheprovider", *session.posargs
     )
+
+
+@nox.session(python=PYTHONS)
+def constraints(session: nox.Session) -> None:
+    """Rewrite this Python's lines of constraints.txt from what pip resolves today."""
+    report = session.create_tmp() + "/report.json"
+    session.install("-U", "pip")
+    session.run(
+        "pip", "install", "--dry-run", "--ignore-installed", "-q", "--report", report, "-e", ".[dev]"
+    )  # fmt: skip
+    assert isinstance(session.python, str)
+    _merge_constraints(
+        Path("constraints.txt"), session.python, json.loads(Path(report).read_text())
+    )
+
+
+def _merge_constraints(path: Path, python: str, report: dict[str, Any]) -> None:
+    """Replace one Python's versions; a package that is the same on all has one line, no marker."""
+    versions: dict[str, dict[str, str]] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        if line and not line.startswith("#"):
+            requirement, _, marker = line.partition(" ; python_version == ")
+            name, _, version = requirement.partition("==")
+            pythons = [marker.strip('"')] if marker else PYTHONS
+            versions.setdefault(name, {}).update(dict.fromkeys(pythons, version))
+    for of_package in versions.values():
+        of_package.pop(python, None)
+    for item in report["install"]:
+        metadata = item["metadata"]
+        if metadata["name"] != "r2s-pipeline":
+            versions.setdefault(metadata["name"].lower(), {})[python] = metadata["version"]
+    lines = ["# The verified set, written by `nox -s constraints`."]
+    for name, by_python in sorted(versions.items()):
+        if len(by_python) == len(PYTHONS) and len({*by_python.values()}) == 1:
+            lines.append(f"{name}=={by_python[python]}")
+        else:
+            lines += [
+                f'{name}=={v} ; python_version == "{p}"' for p, v in sorted(by_python.items())
+            ]
+    path.write_text("\n".join(lines) + "\n")
