@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,15 @@ def example_robots() -> Path:
     if not folder.is_dir():
         pytest.skip("package example-robot-data is not installed")
     return folder
+
+
+@pytest.fixture(scope="session")
+def edge_python() -> str:
+    """A Python 3.10 with numpy and onnxruntime only, as on JetPack 6: `$R2S_EDGE_PYTHON` or `python3.10`."""
+    python = os.environ.get("R2S_EDGE_PYTHON") or shutil.which("python3.10")
+    if not python:
+        pytest.skip("no Python 3.10 here: set R2S_EDGE_PYTHON to one with numpy and onnxruntime")
+    probe = [python, "-c", "import sys, numpy, onnxruntime; assert sys.version_info[:2] == (3, 10)"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip(f"{python} is no Python 3.10 with numpy and onnxruntime; set R2S_EDGE_PYTHON")
+    return python
