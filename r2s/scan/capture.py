@@ -1,0 +1,96 @@
+"""A capture as it was read: raw rows on demand, and what the file says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+BLOCK_ROWS = 1_000_000
+
+
+class Rows(NamedTuple):
+    """Some points of a capture.
+
+    Attributes:
+        points: (k, 3) float64, file units, source frame; may hold NaN.
+        colors: (k, 3) uint8 sRGB, or None.
+        normals: (k, 3) float64, source frame, not normalised, or None.
+    """
+
+    points: np.ndarray
+    colors: np.ndarray | None
+    normals: np.ndarray | None
+
+
+class Mesh(NamedTuple):
+    """The surface of a mesh capture: vertices (v, 3) float64 file units, faces (f, 3) int64."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A foreign file, opened and checked, not yet interpreted.
+
+    Attributes:
+        format: reader that opened it (`pcd`, `ply`, `glb`, ...).
+        count: number of rows, finite or not.
+        rows: returns the rows of a slice; large binary files are read as they are asked for.
+        has_colors, has_normals: whether `rows` gives them.
+        organized: (height, width) of a depth image kept as rows, else None.
+        viewpoint: sensor position the file states, (3,) file units, or None.
+        viewpoint_is_default: the stated position is the format's default (the origin), so weak evidence.
+        declared_unit: unit the format or file declares, or "".
+        declared_up: up axis the format or file declares (`+y` for glTF), or "".
+        declared_by: words that name the declaration, for evidence sentences.
+        mesh: the surface, for mesh captures.
+        facts: remarkable header facts, in words.
+    """
+
+    format: str
+    count: int
+    rows: Callable[[slice], Rows]
+    has_colors: bool = False
+    has_normals: bool = False
+    organized: tuple[int, int] | None = None
+    viewpoint: np.ndarray | None = None
+    viewpoint_is_default: bool = True
+    declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
+    declared_up: str = ""
+    declared_by: str = ""
+    mesh: Mesh | None = None
+    facts: tuple[str, ...] = field(default=())
+
+    def blocks(self, size: int = BLOCK_ROWS) -> Iterator[Rows]:
+        """Yield all rows in order, `size` at a time."""
+        for start in range(0, self.count, size):
+            yield self.rows(slice(start, min(start + size, self.count)))
+
+    def sample(self, limit: int) -> Rows:
+        """Return at most about `limit` rows, evenly spread over the file."""
+        step = max(1, -(-self.count // limit))
+        return self.rows(slice(0, self.count, step))
+
+    @property
+    def points(self) -> np.ndarray:
+        """All points, (count, 3) float64, file units, source frame."""
+        return self.rows(slice(0, self.count)).points
+
+
+def rows_of(
+    points: np.ndarray, colors: np.ndarray | None = None, normals: np.ndarray | None = None
+) -> Callable[[slice], Rows]:
+    """Return a `Capture.rows` over arrays that are already in memory."""
+
+    def rows(part: slice) -> Rows:
+        return Rows(
+            np.asarray(points[part], dtype=np.float64),
+            None if colors is None else colors[part],
+            None if normals is None else np.asarray(normals[part], dtype=np.float64),
+        )
+
+    return rows

@@ -1,0 +1,82 @@
+"""The world frame: z up, z = 0 on the floor or the main support, the sensor near the origin."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from r2s.core.rigid import rotation_between, transform
+from r2s.scan.gravity import AXES, LEVEL_DEG, Camera
+from r2s.scan.planes import Plane
+
+# A level plane is a floor, not a table, from this size on [m2].
+FLOOR_AREA_M2 = 4.0
+
+
+class Ground(NamedTuple):
+    """The plane at z = 0: its height along up [m, source frame] and one sentence."""
+
+    height_m: float
+    evidence: str
+
+
+def find_ground(
+    planes: list[Plane], up: np.ndarray, heights: np.ndarray, area_m2: float, *, room: bool
+) -> Ground:
+    """Return what z = 0 is: the lowest large level plane, else the lowest points.
+
+    Args:
+        planes: in metres, source frame.
+        up: (3,) unit.
+        heights: (n,) height of every voxel along up [m].
+        area_m2: seen area that a share of 1 stands for.
+        room: whether the level planes may be floors by size alone.
+    """
+    level = [p for p in planes if abs(float(p.normal @ up)) > np.cos(np.radians(LEVEL_DEG))]
+    if not level:
+        low = float(np.quantile(heights, 0.005))
+        return Ground(low, "z = 0 at the lowest points: no level plane was seen")
+    largest = max(p.share for p in level)
+    shares = {id(p): p.share for p in level}
+    height = {id(p): float(np.median(heights[p.members])) for p in level}
+    candidates = [p for p in level if p.share >= 0.15 * largest]
+    ground = min(candidates, key=lambda p: height[id(p)])
+    area = shares[id(ground)] * area_m2
+    below = float((heights < height[id(ground)] - 0.1).mean())
+    word = "floor" if room and area >= FLOOR_AREA_M2 and below < 0.05 else "main level support"
+    return Ground(
+        height[id(ground)],
+        f"z = 0 at the {word}: the lowest large level plane, {area:.1f} m2 seen",
+    )
+
+
+def world_from_source(
+    up: np.ndarray, ground_m: float, *, camera: Camera | None, sensor_m: np.ndarray | None,
+    low_m: np.ndarray, high_m: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Return T_world_source (4, 4) [m].
+
+    A camera's view gets the sensor at x = y = 0 and x along its line of sight; a LiDAR keeps the file's
+    axes with the sensor at x = y = 0; anything else keeps the file's origin, unless that is far away.
+    """
+    if camera is not None:
+        ahead = camera.forward - up * (camera.forward @ up)
+        if np.linalg.norm(ahead) < 0.1:  # looking straight down: image up is ahead
+            ahead = -camera.down - up * (-camera.down @ up)
+        x = ahead / np.linalg.norm(ahead)
+        rotation = np.stack([x, np.cross(up, x), up])
+    else:
+        name = max(AXES, key=lambda axis: float(AXES[axis] @ up))
+        # For +y this is glTF's rule: (x, y, z) becomes (x, -z, y).
+        turn = rotation_between(AXES[name], AXES["+z"])
+        rotation = rotation_between(turn @ up, AXES["+z"]) @ turn
+    shift = np.zeros(3)
+    if sensor_m is not None:
+        shift[:2] = -(rotation @ sensor_m)[:2]
+    else:
+        middle, size = (low_m + high_m) / 2, float(np.linalg.norm(high_m - low_m))
+        if np.any(low_m - 0.1 * size > 0) or np.any(high_m + 0.1 * size < 0):
+            shift[:2] = -(rotation @ middle)[:2]
+    shift[2] = -ground_m
+    return transform(rotation, shift)

@@ -1,0 +1,188 @@
+"""Which way is up: the format's word, the camera's pose, and what the planes of the place say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2s.core.errors import UsageError
+from r2s.scan.planes import Plane
+
+AXES = {
+    sign + name: (1 if sign == "+" else -1) * np.eye(3)[i]
+    for i, name in enumerate("xyz")
+    for sign in "+-"
+}
+# A plane counts as level or upright within this angle of it.
+LEVEL_DEG = 6.0
+# Rolling a camera is rare; a roll of this much costs as much as a third of the seen area.
+ROLL_DEG = 20.0
+
+
+@dataclass(frozen=True)
+class Up:
+    """Direction of up in the source frame.
+
+    Attributes:
+        direction: (3,) unit.
+        evidence: one sentence.
+        confidence: 0..1.
+        exact: the user's word: never refined.
+    """
+
+    direction: np.ndarray
+    evidence: str
+    confidence: float
+    exact: bool = False
+
+    @property
+    def name(self) -> str:
+        """`+z`, or the direction in numbers where it is no axis."""
+        for axis, vector in AXES.items():
+            if float(vector @ self.direction) > 1 - 1e-9:
+                return axis
+        return f"({', '.join(f'{v:.4f}' for v in self.direction + 0.0)})"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Axes of the optical frame in source coordinates: forward and image-down, (3,) unit each."""
+
+    forward: np.ndarray
+    down: np.ndarray
+    evidence: str
+
+
+def parse_up(text: str) -> np.ndarray:
+    """Return the unit vector of `+z`, `-y`, ... or `x,y,z`."""
+    named = AXES.get(text.lower() if text[:1] in "+-" else "+" + text.lower())
+    if named is not None:
+        return named
+    numbers = re.split(r"[,\s]+", text.strip().strip("()"))
+    try:
+        vector = np.array([float(v) for v in numbers])
+    except ValueError:
+        vector = np.zeros(0)
+    if vector.shape != (3,) or not np.isfinite(vector).all() or np.linalg.norm(vector) < 1e-9:
+        raise UsageError(
+            "R2S-SCAN-011", f"up cannot be {text[:60]!r}", where="--up",
+            why="up is an axis of the file or a direction in it: +x -x +y -y +z -z, or three numbers",
+            remedy="r2s scan FILE --up=-y    or    r2s scan FILE --up=0.0,-0.82,-0.57",
+        )  # fmt: skip
+    return vector / np.linalg.norm(vector)
+
+
+def find_up(
+    planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
+    extent: np.ndarray,
+) -> Up:  # fmt: skip
+    """Return up for a capture.
+
+    planes: of the source frame, normals towards the sensor where it is known.
+    extent: (3,) size along the source axes.
+    """
+    if given is not None:
+        return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
+    if camera is not None:
+        return _of_camera(planes, camera)
+    prior = AXES[declared or "+z"]
+    said = f"{declared_by} has {declared} up" if declared else "no declaration; LiDAR and survey files have +z up"  # fmt: skip
+    return _near_axis(planes, prior, said, declared=bool(declared))
+
+
+def _of_camera(planes: list[Plane], camera: Camera) -> Up:
+    prior, side = -camera.down, np.cross(camera.down, camera.forward)
+    best: tuple[float, np.ndarray] | None = None
+    others: list[tuple[float, np.ndarray]] = []
+    for u in _candidates(planes, prior):
+        toward = float(u @ prior)
+        if toward < np.cos(np.radians(80)):
+            continue
+        level, upright = _shares(planes, u)
+        above = sum(p.share for p in planes if p.normal @ u > np.cos(np.radians(LEVEL_DEG)))
+        roll = np.degrees(np.arcsin(np.clip(abs(float(u @ side)), 0, 1)))
+        score = (
+            (level + 0.7 * upright + 0.3 * above) / max(sum(p.share for p in planes), 0.05)
+            + 0.6 * toward - 0.33 * (roll / ROLL_DEG) ** 2
+        )  # fmt: skip
+        others.append((score, u))
+        if best is None or score > best[0]:
+            best = (score, u)
+    assert best is not None  # the prior itself is a candidate
+    u = _refined(planes, best[1])
+    level, upright = _shares(planes, u)
+    pitch = np.degrees(np.arcsin(np.clip(float(-(camera.forward @ u)), -1, 1)))
+    rival = max((s for s, v in others if float(v @ u) < np.cos(np.radians(15))), default=best[0] - 1)  # fmt: skip
+    confidence = _confidence(level, upright, best[0] - rival, float(u @ prior))
+    if level + upright < 0.05:
+        return Up(
+            prior,
+            f"{camera.evidence}; no plane says more, so the camera is taken as level",
+            0.2,
+        )
+    return Up(
+        u,
+        f"{camera.evidence}; level planes hold {100 * level:.0f} % of the seen area and upright ones "
+        f"{100 * upright:.0f} %, so the camera looks {abs(pitch):.0f} deg "
+        f"{'down' if pitch >= 0 else 'up'}",
+        confidence,
+    )
+
+
+def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, *, declared: bool) -> Up:
+    near = np.cos(np.radians(15))
+    options = [u for u in _candidates(planes, prior) if float(u @ prior) > near]
+    scored = [(sum(_shares(planes, u)), float(u @ prior), i) for i, u in enumerate(options)]
+    _, _, i = max(scored)
+    u = _refined(planes, options[i])
+    level, upright = _shares(planes, u)
+    tilt = np.degrees(np.arccos(np.clip(float(u @ prior), -1, 1)))
+    base = 0.75 if declared else 0.4
+    if level + upright < 0.05:
+        return Up(prior, f"{said}; no plane of the capture says more", base)
+    agreement = f"level planes hold {100 * level:.0f} % of the seen area, upright ones {100 * upright:.0f} %"  # fmt: skip
+    confidence = min(1.0, base + 0.6 * (level + upright) * (1 - tilt / 30))
+    return Up(u, f"{said}; {agreement}; they lean {tilt:.1f} deg from that axis", confidence)
+
+
+def _candidates(planes: list[Plane], prior: np.ndarray) -> list[np.ndarray]:
+    """Plane normals both ways, what is upright to two planes both ways, and the prior itself."""
+    found = [prior]
+    for i, a in enumerate(planes):
+        found += [a.normal, -a.normal]
+        for b in planes[:i]:
+            across = np.cross(a.normal, b.normal)
+            if (length := float(np.linalg.norm(across))) > np.sin(np.radians(60)):
+                found += [across / length, -across / length]
+    return found
+
+
+def _shares(planes: list[Plane], u: np.ndarray) -> tuple[float, float]:
+    """Return the shares of the seen area that are level and upright if `u` is up."""
+    cosines = np.array([abs(float(p.normal @ u)) for p in planes])
+    shares = np.array([p.share for p in planes])
+    level = shares[cosines > np.cos(np.radians(LEVEL_DEG))].sum()
+    upright = shares[cosines < np.sin(np.radians(LEVEL_DEG))].sum()
+    return float(level), float(upright)
+
+
+def _refined(planes: list[Plane], u: np.ndarray) -> np.ndarray:
+    """Return u turned to the largest level plane, or upright to the walls where nothing is level."""
+    level = [p for p in planes if abs(float(p.normal @ u)) > np.cos(np.radians(LEVEL_DEG))]
+    if level:
+        best = max(level, key=lambda p: p.share)
+        return best.normal * np.sign(best.normal @ u)
+    upright = [p for p in planes if abs(float(p.normal @ u)) < np.sin(np.radians(LEVEL_DEG))]
+    spread = sum((p.share * np.outer(p.normal, p.normal) for p in upright), np.zeros((3, 3)))
+    values, vectors = np.linalg.eigh(spread)
+    if len(upright) < 2 or values[1] < 0.05 * values[2]:
+        return u
+    return vectors[:, 0] * np.sign(vectors[:, 0] @ u)
+
+
+def _confidence(level: float, upright: float, margin: float, toward: float) -> float:
+    """0..1 from the explained share of the area, the lead over the next candidate and the prior."""
+    explained = min(1.0, (level + upright) / 0.6)
+    return float(np.clip(0.45 * explained + 0.35 * min(1.0, margin / 0.5) + 0.2 * toward, 0, 1))

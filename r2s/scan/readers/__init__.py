@@ -1,0 +1,39 @@
+"""Open a capture: one module per format family, chosen by the file's bytes.
+
+`read` is the only entry. Formats that r2s does not read yet are refused by name (`refused`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from r2s.guard.preflight import regular_file, shown
+from r2s.guard.sniff import sniff
+from r2s.scan.capture import Capture
+from r2s.scan.readers.refused import refusal
+
+READABLE = ("pcd", "ply", "glb", "obj", "stl")
+
+
+def read(path: Path) -> Capture:
+    """Open a capture and check it against its own header.
+
+    Raises:
+        R2SError: no such file, empty, truncated, a header that lies, a format that is not read.
+    """
+    size = regular_file(path)
+    kind = sniff(path)
+    match kind:
+        case "pcd":
+            from r2s.scan.readers.pcd import read_pcd
+
+            return read_pcd(path, size)
+        case "ply":
+            from r2s.scan.readers.ply import read_ply
+
+            return read_ply(path, size)
+        case "glb" | "obj" | "stl":
+            from r2s.scan.readers.mesh import read_mesh
+
+            return read_mesh(path, kind)
+    raise refusal(kind, where=shown(path), suffix=path.suffix.lower())

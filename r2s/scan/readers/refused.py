@@ -1,0 +1,74 @@
+"""Formats that are not read, by name, each with the way around."""
+
+from __future__ import annotations
+
+from r2s.core.errors import R2SError
+
+READABLE_TEXT = "PCD, PLY, GLB, OBJ, STL"
+_CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
+_PDAL = "pdal translate {file} capture.ply --writers.ply.storage_mode='little endian'"
+
+# format -> (what it is called, how to make something that is read)
+_NOT_YET: dict[str, tuple[str, str]] = {
+    "las": ("a LAS point cloud", _PDAL),
+    "laz": ("a LAZ point cloud", _PDAL),
+    "e57": ("an E57 point cloud", _CLOUD),
+    "csv": ("a table of numbers (CSV)", _CLOUD),
+    "xyz": ("a text point cloud (XYZ, PTS)", _CLOUD),
+    "bag": ("a ROS 1 bag", "rosrun pcl_ros bag_to_pcd {file} /points ./pcd"),
+    "db3": ("a ROS 2 bag (SQLite)", "export one PointCloud2 message of it as PCD"),
+    "mcap": ("an MCAP recording", "export one PointCloud2 message of it as PCD"),
+    "pcap": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
+    "pcapng": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
+    "osf": ("an Ouster OSF recording", "ouster-cli source {file} save capture.ply"),
+    "png": ("a PNG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
+    "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
+    "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
+    "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
+    "usdz": ("a USDZ package", "export the scan as GLB in the app that made it"),
+    "usd": ("a USD stage", "export the scan as GLB"),
+    "gltf": ("a glTF in several files", "export it as one .glb file"),
+    "fbx": ("an FBX mesh", "export it as GLB"),
+    "dae": ("a COLLADA mesh", "export it as GLB"),
+    "off": ("an OFF mesh", "export it as PLY"),
+    "3mf": ("a 3MF package", "export it as STL"),
+    "gz": ("a gzip file", "gunzip -k {file}"),
+    "bz2": ("a bzip2 file", "bunzip2 -k {file}"),
+    "xz": ("an xz file", "unxz -k {file}"),
+    "zst": ("a zstd file", "unzstd {file}"),
+    "zip": ("a zip archive", "unzip {file} -d capture, then name one file of it"),
+    "tar": ("a tar archive", "tar xf {file}, then name one file of it"),
+    "7z": ("a 7z archive", "7z x {file}, then name one file of it"),
+    "rar": ("a rar archive", "unrar x {file}, then name one file of it"),
+    "npz": ("a numpy archive", "save the points as PLY"),
+    "npy": ("a numpy array", "save the points as PLY"),
+    "hdf5": ("an HDF5 file", "save the points as PLY"),
+    "robot": ("a robot or scene description", "r2s build-scene --robot {file}"),
+    "xml": ("an XML file", "name the scan's own file"),
+    "json": ("a JSON file", "name the scan's own file"),
+    "pdf": ("a PDF", "name the scan's own file"),
+    "elf": ("a program", "name the scan's own file"),
+}  # fmt: skip
+
+
+def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
+    """Return the error for a file of format `kind` that r2s does not read."""
+    if kind not in _NOT_YET:
+        return R2SError(
+            "R2S-SCAN-001",
+            "the bytes of this file are of no format r2s knows",
+            where=where,
+            why=f"readable captures are {READABLE_TEXT}; the suffix {suffix or '(none)'} is not "
+            "looked at, only the bytes are",
+            remedy=f"file '{where}'",
+        )
+    name, remedy = _NOT_YET[kind]
+    lie = suffix.lstrip(".")
+    claim = f", although it is named {suffix}" if lie in {"pcd", "ply", "glb", "obj", "stl"} else ""
+    return R2SError(
+        "R2S-SCAN-002",
+        f"this is {name}{claim}; r2s does not read it yet",
+        where=where,
+        why=f"readable captures are {READABLE_TEXT}",
+        remedy=remedy.replace("{file}", f"'{where}'"),
+    )

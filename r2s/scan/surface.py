@@ -1,0 +1,92 @@
+"""Local surface: normals, flatness and spacing from nearest neighbours; noise; stray points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Per point: the plane through its neighbours.
+
+    Attributes:
+        normals: (n, 3) float64, unit, sign arbitrary.
+        thickness: (n,) rms distance of the neighbours from that plane.
+        spacing: (n,) mean distance to the 6 nearest neighbours.
+    """
+
+    normals: np.ndarray
+    thickness: np.ndarray
+    spacing: np.ndarray
+
+
+def local_surface(points: np.ndarray, neighbors: int) -> Surface:
+    """Fit a plane to the `neighbors` nearest neighbours of each point (principal components)."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(points)
+    k = min(neighbors, len(points))
+    normals, thickness = np.empty_like(points), np.empty(len(points))
+    spacing = np.empty(len(points))
+    for start in range(0, len(points), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        distance, index = tree.query(points[part], k=k, workers=-1)
+        spacing[part] = distance[:, 1:7].mean(axis=1)
+        near = points[index]
+        near = near - near.mean(axis=1, keepdims=True)
+        values, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", near, near) / k)
+        normals[part] = vectors[:, :, 0]
+        thickness[part] = np.sqrt(np.maximum(values[:, 0], 0))
+    return Surface(normals, thickness, spacing)
+
+
+def facing(points: np.ndarray, normals: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
+    """Return the normals turned towards the viewpoint (3,)."""
+    away = np.einsum("ij,ij->i", normals, viewpoint - points) < 0
+    return np.where(away[:, None], -normals, normals)
+
+
+def stray(
+    points: np.ndarray, spacing: np.ndarray, sensor: np.ndarray | None, strength: float
+) -> np.ndarray:
+    """Return a mask (n,) of points far from all others, for their range from the sensor.
+
+    A sensor's points thin out with range, so spacing is compared per range where the sensor's place is
+    known. A point is stray when the logarithm of its spacing is `strength` robust standard
+    deviations above the median, and at least twice the median.
+    """
+    scaled = spacing.copy()
+    if sensor is not None:
+        distance = np.linalg.norm(points - sensor, axis=1)
+        scaled /= np.maximum(distance, 0.25 * np.median(distance))
+    log = np.log(np.maximum(scaled, 1e-12))
+    middle = np.median(log)
+    spread = 1.4826 * np.median(np.abs(log - middle))
+    return log > middle + max(strength * float(spread), np.log(2.0))
+
+
+def noise_sigma(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
+    """Return the range noise [same unit]: robust spread of raw points about the local plane.
+
+    Only planes of a quarter of the flattest places count, so that edges and clutter do not.
+    raw: (k, 3) sample of the capture; points: (n, 3) voxel means with their `surface`.
+    """
+    from scipy.spatial import cKDTree
+
+    flat = (
+        surface.thickness
+        <= np.quantile(surface.thickness / surface.spacing, 0.25) * surface.spacing
+    )
+    if flat.sum() < 10:
+        return 0.0
+    _, index = cKDTree(points[flat]).query(raw, k=1, workers=-1, distance_upper_bound=float(np.median(surface.spacing)))  # fmt: skip
+    hit = index < flat.sum()
+    if hit.sum() < 10:
+        return 0.0
+    offset = raw[hit] - points[flat][index[hit]]
+    residual = np.einsum("ij,ij->i", offset, surface.normals[flat][index[hit]])
+    return float(1.4826 * np.median(np.abs(residual - np.median(residual))))

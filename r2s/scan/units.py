@@ -1,0 +1,87 @@
+"""Which unit a file is in: declared, given, or guessed from what can exist."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+from r2s.core.errors import R2SError
+
+Unit = Literal["m", "mm", "cm", "ft", "us-ft", "in"]
+UNITS: tuple[str, ...] = get_args(Unit)
+METRES: dict[str, float] = {
+    "m": 1.0, "mm": 0.001, "cm": 0.01, "ft": 0.3048, "us-ft": 1200 / 3937, "in": 0.0254,
+}  # fmt: skip
+
+# A depth camera or a structured-light scanner sees between these ranges [m].
+CAMERA_RANGE_M = (0.1, 20.0)
+# Nobody scans less than this or, from the ground and in one file, more than that [m].
+EXTENT_M = (0.02, 2000.0)
+SURELY_METRES = (0.05, 250.0)
+
+
+class UnitChoice(NamedTuple):
+    """A unit and one sentence of evidence."""
+
+    unit: Unit
+    evidence: str
+
+
+def choose_unit(
+    *, given: Unit | None, declared: str, declared_by: str, extent: float,
+    camera_range: float | None, where: str,
+) -> UnitChoice:  # fmt: skip
+    """Return the unit of a capture.
+
+    Args:
+        given: the user's word, which wins.
+        declared: the format's or the file's word, or "".
+        extent: diagonal of the capture in file units, strays left out.
+        camera_range: median distance from the sensor in file units, where the capture is one camera's view.
+
+    Raises:
+        R2SError: two units are plausible, or none is.
+    """
+    if given is not None:
+        return UnitChoice(
+            given, f"given by the user (--unit {given}); diagonal {_m(extent, given)}"
+        )
+    if declared:
+        return UnitChoice(
+            declared, f"{declared_by} is in {declared}; diagonal {_m(extent, declared)}"
+        )  # type: ignore[arg-type]
+    if camera_range is not None:
+        fits = [u for u in ("m", "mm") if CAMERA_RANGE_M[0] <= camera_range * METRES[u] <= CAMERA_RANGE_M[1]]  # fmt: skip
+        if len(fits) == 1:
+            unit: Unit = fits[0]  # type: ignore[assignment]
+            return UnitChoice(
+                unit,
+                f"one camera's view, median range {camera_range:.4g} file units: {_m(camera_range, unit)} "
+                f"if {unit}, and cameras see {CAMERA_RANGE_M[0]}-{CAMERA_RANGE_M[1]:.0f} m",
+            )
+    if SURELY_METRES[0] <= extent <= SURELY_METRES[1]:
+        return UnitChoice(
+            "m",
+            f"diagonal {extent:.4g} file units: a place or a thing if m, and only {_m(extent, 'mm')} if mm",
+        )
+    if extent > EXTENT_M[1] and extent * METRES["mm"] <= SURELY_METRES[1]:
+        return UnitChoice(
+            "mm",
+            f"diagonal {extent:.4g} file units: {_m(extent, 'm')} if m, which no scan from the ground "
+            f"spans, and {_m(extent, 'mm')} if mm",
+        )
+    raise R2SError(
+        "R2S-SCAN-010",
+        f"the unit cannot be told: the capture is {extent:.4g} file units across",
+        where=where,
+        why="that is "
+        + ", ".join(f"{_m(extent, u)} if {u}" for u in ("m", "cm", "mm", "ft"))
+        + "; a wrong unit makes a wrong robot",
+        remedy=f"r2s scan '{where}' --unit {'mm' if extent > 1 else 'm'}    (one of: {', '.join(UNITS)})",
+    )
+
+
+def _m(length: float, unit: str) -> str:
+    metres = length * METRES[unit]
+    if metres >= 1000:
+        return f"{metres / 1000:.3g} km"
+    return f"{metres:.3g} m" if metres >= 0.1 else f"{metres * 1000:.3g} mm"
