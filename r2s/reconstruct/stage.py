@@ -1,0 +1,148 @@
+"""The reconstruct stage: a scan in, bodies with collision geometry and physics out, audited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from r2s.artifacts.base import Artifact, Frozen
+from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo, TwinAudit
+from r2s.artifacts.scan import Scan
+from r2s.core.context import StageContext
+from r2s.core.errors import R2SError
+from r2s.core.seeds import generator
+from r2s.reconstruct.audit import audit
+from r2s.reconstruct.cloud import Cloud, working_cloud
+from r2s.reconstruct.freespace import carve
+from r2s.reconstruct.levels import find_levels
+from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.parts import Part, all_geoms, bodies
+from r2s.reconstruct.rays import find_rays
+from r2s.reconstruct.supports import support
+
+STAGE_VERSION: int = 1
+DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
+TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
+
+
+class Config(Frozen):
+    """How a scan becomes bodies. Lengths in metres."""
+
+    min_support_area_m2: float = Field(
+        0.04, description="smallest level surface that things may stand on"
+    )
+    support_thickness_m: float = Field(
+        0.05, description="thickness of a support whose underside nobody saw"
+    )
+    max_object_height_m: float = Field(0.6, description="taller things are static")
+    max_object_edge_m: float = Field(0.6, description="wider things are static")
+    max_blocked_5cm: float = Field(
+        0.01,
+        description="audit: share of observed free space (5 cm clear) that colliders may block",
+    )
+    max_missed_2cm: float = Field(
+        0.05,
+        description="audit: share of scan points that may be farther than 2 cm from any collider",
+    )
+
+
+def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Reconstruction:
+    """Reconstruct a scan.
+
+    Raises:
+        R2SError: R2S-RECON-001 no surface to build on, R2S-RECON-002/003 the twin check failed.
+    """
+    scan = inputs["scan"]
+    assert isinstance(scan, Scan)
+    clock = time.perf_counter()
+    cloud = working_cloud(scan)
+    rays = find_rays(scan, cloud.points, cloud.order)
+    free = carve(cloud.points, rays, cloud.voxel_m)
+    context.progress("reconstruct", 1, 4)
+    parts, warnings = build_parts(cloud, free, config, context.seed)
+    context.progress("reconstruct", 3, 4)
+    found, hulls = bodies(parts, cloud)
+    geoms, geom_hulls, owner = all_geoms(parts)
+    result, blame = audit(
+        geoms, geom_hulls, owner, [b.name for b in found], cloud.points, rays, free, cloud.voxel_m,
+        generator(context.seed, "reconstruct", "audit"),
+    )  # fmt: skip
+    context.facts["reconstruct_seconds"] = time.perf_counter() - clock
+    check_audit(result, blame, config)
+    return Reconstruction(
+        info=ReconstructionInfo(
+            bodies=tuple(found),
+            audit=result,
+            viewpoint_evidence=rays.evidence,
+            warnings=tuple(warnings),
+        ),
+        hulls=tuple(hulls),
+        labels=point_labels(parts, cloud),
+        visuals=(),
+    )
+
+
+def build_parts(cloud: Cloud, free, config: Config, seed: int) -> tuple[list[Part], list[str]]:
+    """Return the bodies-to-be of a cloud and sentences for the user."""
+    available = np.ones(len(cloud.points), bool)
+    levels = find_levels(
+        cloud, available, config.min_support_area_m2, generator(seed, "reconstruct", "levels")
+    )
+    if not levels:
+        raise R2SError(
+            "R2S-RECON-001",
+            "no level surface was found in the scan",
+            where=f"{len(cloud.points)} points, smallest accepted area {config.min_support_area_m2} m2",
+            why="a robot and the things it handles need something to stand on",
+            remedy="check gravity with `r2s show scan`, give it with `r2s scan FILE --up +y`, or lower --min-support-area-m2",
+        )
+    parts, warnings = [], []
+    for level in levels:
+        available[level.points] = False
+        parts.append(support(level, cloud, free, config.support_thickness_m))
+    limits = Limits(config.max_object_height_m, config.max_object_edge_m)
+    for parent, level in enumerate(levels):
+        for part in find_objects(level, parent, cloud, available, free, limits):
+            available[part.points] = False
+            parts.append(part)
+    warnings.append(
+        "no floor in the scan: the lowest table is the only support, no floor was invented"
+    )
+    return parts, warnings
+
+
+def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
+    """Return (n,) int32 body index per scan point, in the scan's own order, -1 for none."""
+    working = np.full(len(cloud.points), -1, np.int32)
+    for index, part in enumerate(parts):
+        working[part.points] = index
+    labels = np.empty_like(working)
+    labels[cloud.order] = working
+    return labels
+
+
+def check_audit(result: TwinAudit, blame: dict[str, dict[str, float]], config: Config) -> None:
+    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw."""
+    if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
+        worst = result.worst_body
+        raise R2SError(
+            "R2S-RECON-002",
+            f"colliders block {100 * result.blocked_5cm:.2f} % of the air the sensor saw through "
+            f"(limit {100 * config.max_blocked_5cm:.2f} %)",
+            where=f"worst body: {worst} ({100 * blame[worst]['blocked_5cm']:.2f} %)",
+            why="a robot would train against walls that are not there",
+            remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, or re-scan around {worst}",
+        )
+    if result.missed_2cm > config.max_missed_2cm:
+        raise R2SError(
+            "R2S-RECON-003",
+            f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
+            f"(limit {100 * config.max_missed_2cm:.1f} %)",
+            where="points that no body explains",
+            why="a robot would train to move through things that are there",
+            remedy=f"r2s reconstruct --max-missed-2cm {1.2 * result.missed_2cm:.3f}",
+        )
