@@ -1,1 +1,7 @@
-"""A URDF or MJCF becomes a `Robot`."""
+"""A URDF or MJCF file becomes a `Robot`: a self-contained robot.xml and what later stages must know.
+
+Reading order: `stage` (table of contents), `description` (what both readers produce), `urdf` and
+`mjcf` (the readers), `resolve` and `meshes` (files), `inertia` (repairs), `colliders` (hulls,
+spheres, capsules), `write` (description to MJCF), `selfcollision`, `morphology` (what kind of robot),
+`home`, `actuators`, `kinematics` (chain, reach).
+"""

@@ -1,0 +1,116 @@
+"""Position actuators from physics: gains from the inertia a joint feels, not from guesses.
+
+kp = I w^2 and kd = 2 z I w, with I the joint's entry of the mass matrix at home plus armature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from r2s.artifacts.robot import Joint
+from r2s.robot.description import Description, JointDescription
+from r2s.robot.write import Controls
+
+# Rotor inertia seen at the joint per unit of peak effort: go1 0.01/24, panda 0.1/87, UR5 about 0.15/150.
+ARMATURE_PER_EFFORT = 1e-3
+ARMATURE_RANGE = (1e-3, 0.2)
+DEFAULT_VELOCITY = {"hinge": np.pi, "slide": 0.5}  # rad/s, m/s
+PASSIVE_DAMPING_RATIO = 0.1
+EFFORT_MARGIN = 2.0  # over the largest gravity load found by sampling
+MIN_EFFORT = {"hinge": 0.5, "slide": 5.0}  # N*m, N
+
+
+def decide_controls(
+    robot: Description,
+    model,
+    home: Mapping[str, float],
+    qpos: np.ndarray,
+    *,
+    natural_frequency_hz: float,
+    damping_ratio: float,
+) -> Controls:
+    """Return joints with gains, and which of them are actuated.
+
+    Args:
+        model: compiled robot without actuators and armature.
+        home: home position of each joint.
+        qpos: (n, nq) configurations over which the gravity load is taken.
+    """
+    inertia, gravity = _loads(model, home, qpos)
+    joints, damping, armature = [], {}, {}
+    for index, joint in enumerate(robot.joints):
+        effort = _effort(robot, joint, gravity[index])
+        low_a, high_a = ARMATURE_RANGE
+        rotor = joint.armature
+        if rotor is None:
+            rotor = float(np.clip(ARMATURE_PER_EFFORT * effort, low_a, high_a))
+        total = float(inertia[index]) + rotor
+        w = 2 * np.pi * natural_frequency_hz
+        actuated = joint.mimic is None and not joint.passive
+        kp = joint.kp if joint.kp is not None else total * w * w
+        kd = joint.kd if joint.kd is not None else 2 * damping_ratio * total * w
+        damping[joint.name] = _round(
+            joint.damping
+            if joint.damping is not None
+            else (0.0 if actuated else 2 * PASSIVE_DAMPING_RATIO * total * w)
+        )
+        armature[joint.name] = _round(rotor)
+        joints.append(
+            Joint(
+                name=joint.name,
+                kind=joint.kind,
+                low=joint.low,
+                high=joint.high,
+                limited=joint.limited,
+                velocity=joint.velocity or float(DEFAULT_VELOCITY[joint.kind]),
+                effort=_round(effort),
+                home=float(home[joint.name]),
+                kp=_round(kp) if actuated else 0.0,
+                kd=_round(kd) if actuated else 0.0,
+                mimics=joint.mimic[0] if joint.mimic else "",
+            )
+        )
+    names = tuple(j.name for j in robot.joints if j.mimic is None and not j.passive)
+    return Controls(tuple(joints), names, damping, armature)
+
+
+def _loads(model, home: Mapping[str, float], qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (nv,) diagonal of the mass matrix at home, and (nv,) largest gravity load."""
+    import mujoco
+
+    data = mujoco.MjData(model)
+    for name, value in home.items():
+        data.joint(name).qpos[0] = value
+    mujoco.mj_forward(model, data)
+    full = np.zeros((model.nv, model.nv))
+    mujoco.mj_fullM(model, data, full)
+    load = np.abs(data.qfrc_bias).copy()
+    for configuration in qpos[:: max(1, len(qpos) // 200)]:
+        data.qpos[:] = configuration
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        mujoco.mj_crb(model, data)
+        mujoco.mj_rne(model, data, 0, data.qfrc_bias)
+        load = np.maximum(load, np.abs(data.qfrc_bias))
+    return np.diag(full).copy(), load
+
+
+def _effort(robot: Description, joint: JointDescription, load: float) -> float:
+    if joint.effort and joint.effort > 0:
+        return joint.effort
+    effort = max(EFFORT_MARGIN * float(load), MIN_EFFORT[joint.kind])
+    if joint.mimic is None and not joint.passive:
+        robot.repair(
+            "no-effort-limit",
+            joint.name,
+            "none",
+            f"{effort:.3g}",
+            f"{EFFORT_MARGIN:g} times the largest gravity load it can meet",
+        )
+    return effort
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")

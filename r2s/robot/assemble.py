@@ -1,0 +1,265 @@
+"""Description to `Robot`: the decisions, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot, RobotInfo
+from r2s.core.context import StageContext
+from r2s.core.errors import R2SError
+from r2s.robot.actuators import decide_controls
+from r2s.robot.colliders import LinkColliders, fit_colliders
+from r2s.robot.description import Description, Site
+from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral
+from r2s.robot.inertia import repair_inertias
+from r2s.robot.kinematics import chain_to_site, reach_m
+from r2s.robot.morphology import (
+    Morphology,
+    add_ee_site,
+    body_points,
+    classify,
+    frames_to_sites,
+    weld_root,
+    welded,
+)
+from r2s.robot.names import legal_name
+from r2s.robot.selfcollision import (
+    Samples,
+    excluded_pairs,
+    sample_configurations,
+    touching,
+    with_mimics,
+)
+from r2s.robot.sources import is_mjcf
+from r2s.robot.write import compile_files, write_robot
+
+if TYPE_CHECKING:
+    from r2s.robot.stage import Config
+
+DEFAULT_BASE_RADIUS_M = 0.05
+GENERIC_STEMS = frozenset({"robot", "model", "urdf", "description", "scene", "mjcf"})
+
+
+def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
+    """Return the robot that a URDF or MJCF file describes.
+
+    Raises:
+        R2SError: the file cannot be read, or no simulation of it is possible.
+    """
+    robot = _read(path, config)
+    repair_inertias(robot)
+    frames_to_sites(robot)
+    context.progress("robot: colliders", 0.2, 1.0)
+    colliders = fit_colliders(robot)
+    context.stop_if_cancelled()
+    morphology = classify(robot)
+    floating = _floating(robot, morphology, config)
+    ee_site = add_ee_site(robot, morphology)
+    imu_site = _imu_site(robot) if floating else ""
+    context.progress("robot: self-collision", 0.4, 1.0)
+    samples = _sample(robot, colliders, config.samples, context)
+    exclude = excluded_pairs(samples, sorted(colliders), _adjacent(robot, colliders))
+    context.progress("robot: home pose", 0.8, 1.0)
+    plain = _compile(robot, colliders, exclude, path)
+    home, reach = _home(robot, plain, morphology, ee_site, samples, context.seed)
+    controls = decide_controls(
+        robot,
+        plain,
+        home,
+        samples.qpos,
+        natural_frequency_hz=config.natural_frequency_hz,
+        damping_ratio=config.damping_ratio,
+    )
+    files = write_robot(robot, colliders, controls=controls, exclude=exclude)
+    model = compile_files(files)
+    base = robot.bodies[0].name
+    lowest = _lowest(model, home)
+    info = RobotInfo(
+        name=_name(robot, path, config),
+        kind=morphology.kind,
+        base="floating" if floating else "fixed",
+        base_body=base,
+        joints=controls.joints,
+        actuators=controls.actuators,
+        gripper=tuple(name for name in morphology.gripper if name in controls.actuators),
+        chain=chain_to_site(model, base, ee_site) if ee_site else None,
+        ee_site=ee_site,
+        feet=_feet(robot, model, morphology, home),
+        imu_site=imu_site,
+        base_height_m=round(-lowest, 6) if floating else 0.0,
+        reach_m=round(reach, 6),
+        base_radius_m=round(_base_radius(robot), 6),
+        mass_kg=float(f"{sum(body.mass for body in robot.bodies):.9g}"),
+        repairs=tuple(robot.repairs),
+        exclude=exclude,
+        collider_error_m={name: found.error_m for name, found in sorted(colliders.items())},
+        source_format=robot.source_format,
+    )
+    context.progress("robot: done", 1.0, 1.0)
+    return Robot(info, files)
+
+
+def _read(path: Path, config: Config) -> Description:
+    package_path = tuple(Path(folder).expanduser().resolve() for folder in config.package_path)
+    if is_mjcf(path):
+        from r2s.robot.mjcf import read_mjcf
+
+        return read_mjcf(path, package_path)
+    from r2s.robot.urdf import read_urdf
+
+    return read_urdf(path, package_path)
+
+
+def _floating(robot: Description, morphology: Morphology, config: Config) -> bool:
+    if config.base != "auto":
+        return config.base == "floating"
+    if robot.floating is not None:
+        return robot.floating
+    return morphology.kind in ("quadruped", "biped", "mobile")
+
+
+def _imu_site(robot: Description) -> str:
+    """Return the site of the inertial unit on the base, adding one at its origin if there is none."""
+    base = robot.bodies[0].name
+    group = {body.name for body in welded(robot, base)}
+    for site in robot.sites:
+        if site.body in group and "imu" in site.name.lower():
+            return site.name
+    name = "imu" if all(site.name != "imu" for site in robot.sites) else "imu_r2s"
+    robot.sites.append(Site(name, base, np.eye(4)))
+    return name
+
+
+def _compile(
+    robot: Description,
+    colliders: Mapping[str, LinkColliders],
+    exclude,
+    path: Path,
+    groups=(EXACT_GROUP, TRAIN_GROUP),
+):
+    try:
+        return compile_files(write_robot(robot, colliders, exclude=exclude, groups=groups))
+    except ValueError as exc:
+        raise R2SError(
+            "R2S-ROBOT-020",
+            "MuJoCo refuses the robot after all repairs",
+            where=str(path),
+            why=str(exc).strip(),
+            remedy="repair the named element in the description and run the command again",
+        ) from exc
+
+
+def _sample(robot, colliders, count: int, context: StageContext) -> Samples:
+    exact = _compile(robot, colliders, (), Path(robot.name), (EXACT_GROUP,))
+    train = _compile(robot, colliders, (), Path(robot.name), (TRAIN_GROUP,))
+    qpos = sample_configurations(exact, _mimics(robot, exact), count, context.seed)
+    return Samples(qpos, touching(exact, qpos), touching(train, qpos))
+
+
+def _mimics(robot: Description, model) -> list[tuple[int, int, float, float]]:
+    return [
+        (model.joint(joint.name).id, model.joint(joint.mimic[0]).id, *joint.mimic[1:])
+        for joint in robot.joints
+        if joint.mimic
+    ]
+
+
+def _adjacent(robot: Description, colliders) -> list[tuple[str, str]]:
+    """Return pairs of links joined by one joint; a fixed base and its first link are such a pair."""
+    root = {body.name: weld_root(robot, body.name) for body in robot.bodies}
+    pairs = []
+    for one in colliders:
+        for other in colliders:
+            parent = robot.body(root[other]).parent
+            if root[one] != root[other] and parent is not None and root[parent] == root[one]:
+                pairs.append((one, other))
+    return pairs
+
+
+def _home(robot, model, morphology: Morphology, ee_site: str, samples: Samples, seed: int):
+    """Return the home position of each joint by name, and the reach [m]."""
+    start = np.array([neutral(model, joint) for joint in range(model.njnt)])
+    for name in morphology.gripper:
+        joint = model.joint(name).id
+        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (0.0, 0.0)
+        near, far = (low, high) if abs(low) <= abs(high) else (high, low)
+        start[joint] = near + GRIPPER_OPEN * (far - near)
+    given = {name: value for name, value in robot.home.items() if value is not None}
+    for name, value in given.items():
+        start[model.joint(name).id] = value
+    mimics = _mimics(robot, model)
+    start = with_mimics(start, mimics)
+    reach = reach_m(model, samples.qpos, ee_site) if ee_site else 0.0
+    q = start
+    if not given and morphology.legs and morphology.kind == "quadruped":
+        q = legged_home(model, morphology, start)
+    elif not given and morphology.kind == "arm" and morphology.arm is not None:
+        joints = [model.joint(name).id for name in morphology.arm.joints]
+        free = _Free(model)
+        q = arm_home(model, ee_site, joints, samples.qpos, reach, free, start, seed)
+    q = with_mimics(np.round(q, 6), mimics)
+    return {joint.name: float(q[model.joint(joint.name).id]) + 0.0 for joint in robot.joints}, reach
+
+
+class _Free:
+    """Whether a configuration touches itself with neither collider set."""
+
+    def __init__(self, model):
+        import mujoco
+
+        self.mujoco, self.model, self.data = mujoco, model, mujoco.MjData(model)
+
+    def __call__(self, q: np.ndarray) -> bool:
+        self.data.qpos[:] = q
+        self.mujoco.mj_kinematics(self.model, self.data)
+        self.mujoco.mj_collision(self.model, self.data)
+        return not bool((self.data.contact.dist < 0).any())
+
+
+def _at(model, home: Mapping[str, float]):
+    import mujoco
+
+    data = mujoco.MjData(model)
+    for name, value in home.items():
+        data.joint(name).qpos[0] = value
+    mujoco.mj_kinematics(model, data)
+    return data
+
+
+def _lowest(model, home: Mapping[str, float]) -> float:
+    data = _at(model, home)
+    heights = [lowest_point(model, data, g) for g in range(model.ngeom) if model.geom_contype[g]]
+    return min(heights, default=0.0)
+
+
+def _feet(robot, model, morphology: Morphology, home) -> tuple[str, ...]:
+    """Return, for each leg, the body whose collider is lowest at home."""
+    data = _at(model, home)
+    feet = []
+    for leg in morphology.legs:
+        group = {model.body(body.name).id for body in welded(robot, leg.body)}
+        geoms = [
+            g for g in range(model.ngeom) if model.geom_bodyid[g] in group and model.geom_contype[g]
+        ]
+        if geoms:
+            lowest = min(geoms, key=lambda g: lowest_point(model, data, g))
+            feet.append(model.body(int(model.geom_bodyid[lowest])).name)
+    return tuple(feet)
+
+
+def _base_radius(robot: Description) -> float:
+    base = robot.bodies[0].name
+    points = body_points(robot, [body.name for body in welded(robot, base)], base)
+    if not len(points):
+        return DEFAULT_BASE_RADIUS_M
+    return float(np.hypot(points[:, 0], points[:, 1]).max())
+
+
+def _name(robot: Description, path: Path, config: Config) -> str:
+    """Return the name given, else the file's, else what the description calls itself."""
+    stem = "" if path.stem.lower() in GENERIC_STEMS else path.stem
+    return (legal_name(config.name or stem or robot.name) or "robot").lower()

@@ -1,0 +1,254 @@
+"""Two sets of colliders per link: hulls of its collision shapes, and a few capsules and spheres.
+
+The capsules are least-squares fits of the union's signed distance to points on the surface of the
+hulls, so they neither swallow the link nor leave it bare; how far off they are is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from r2s.core import rigid
+from r2s.core.rigid import Array
+from r2s.robot.description import Body, Description, Mesh, Shape
+from r2s.robot.meshes import few_vertices
+from r2s.robot.shapes import surface_mesh, surface_samples
+
+MAX_HULL_VERTICES = 64
+SAMPLES_PER_LINK = 240
+MAX_CAPSULES = 3
+# One capsule is enough below this error, as a share of the link's size, with a floor in metres.
+GOOD_SHARE, GOOD_M = 0.06, 0.004
+# A box replaces capsules only where they are bad and it is clearly better.
+BOX_GAIN = 0.5
+ROUND = 0.25  # capsules shorter than this many radii (half length) become spheres
+OUTSIDE_WEIGHT = 2.0  # a bare surface is worse than a slightly fat capsule
+
+
+@dataclass(frozen=True)
+class Collider:
+    """A convex collider in MuJoCo's conventions, in the body frame; `mesh` for hulls only."""
+
+    kind: Literal["sphere", "capsule", "box", "cylinder", "ellipsoid", "hull"]
+    size: tuple[float, float, float]
+    T_body_geom: Array
+    mesh: Mesh | None = None
+    friction: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class LinkColliders:
+    """The colliders of one body; `error_m` is the 95th percentile distance between the two sets."""
+
+    exact: tuple[Collider, ...]
+    train: tuple[Collider, ...]
+    error_m: float
+
+
+def fit_colliders(robot: Description) -> dict[str, LinkColliders]:
+    """Return the colliders of every body that has a shape, by body name.
+
+    A link without collision shapes uses its visual ones, with a repair.
+    """
+    result: dict[str, LinkColliders] = {}
+    anything = any(body.collisions for body in robot.bodies)
+    for body in robot.bodies:
+        shapes = body.collisions
+        # Where the file has colliders at all, a welded link without one is meant to have none.
+        if not shapes and body.visuals and (body.joints or not anything):
+            shapes = body.visuals
+            robot.repair(
+                "collider-from-visual",
+                body.name,
+                "no collision shape",
+                f"{len(shapes)} hulls of its visual shapes",
+                "a link that touches nothing would pass through the table",
+            )
+        if shapes:
+            result[body.name] = fit_link(body, shapes)
+    return result
+
+
+def fit_link(body: Body, shapes: list[Shape]) -> LinkColliders:
+    """Return both collider sets of one body."""
+    hulls = [surface_mesh(shape) for shape in shapes]
+    exact = tuple(_exact(shape, hull) for shape, hull in zip(shapes, hulls, strict=True))
+    keep = [_as_round(shape) for shape in shapes]
+    if all(collider is not None for collider in keep):
+        train = [collider for collider in keep if collider is not None]
+        if len(train) <= MAX_CAPSULES:
+            return LinkColliders(exact, tuple(train), 0.0)
+    # A ball at the end of a link is its foot or fingertip: it stays exactly what it is.
+    balls = [c for c, s in zip(keep, shapes, strict=True) if c is not None and s.kind == "sphere"]
+    rest = [h for h, s in zip(hulls, shapes, strict=True) if s.kind != "sphere"] or hulls
+    points = outer_samples(rest)
+    friction = next((shape.friction for shape in shapes if shape.friction), None)
+    fitted, error = fit_points(points)
+    train = tuple(_with_friction(collider, friction) for collider in fitted) + tuple(
+        balls if len(rest) < len(hulls) else ()
+    )
+    return LinkColliders(exact, train, round(float(error), 6))
+
+
+def outer_samples(hulls: list[Mesh]) -> Array:
+    """Return (n, 3) points on the surface of a union of convex hulls."""
+    areas = np.array([_area(hull) for hull in hulls])
+    counts = np.maximum(SAMPLES_PER_LINK * areas / max(areas.sum(), 1e-12), 12).astype(int)
+    kept = []
+    planes = [_half_spaces(hull) for hull in hulls]
+    for index, hull in enumerate(hulls):
+        points = surface_samples(hull, int(counts[index]))
+        inside = np.zeros(len(points), dtype=bool)
+        for other, (normal, offset) in enumerate(planes):
+            if other != index:
+                inside |= (points @ normal.T + offset).max(axis=1) < -1e-4
+        kept.append(points[~inside])
+    points = np.concatenate(kept)
+    return points if len(points) >= 12 else np.concatenate([hull.vertices for hull in hulls])
+
+
+def fit_points(points: Array) -> tuple[list[Collider], float]:
+    """Return capsules (or a box) around (n, 3) surface points, and their error [m]: p95 of |distance|."""
+    size = float(np.linalg.norm(np.ptp(points, axis=0)))
+    good = max(GOOD_SHARE * size, GOOD_M)
+    best: tuple[Array, float] | None = None
+    for count in range(1, MAX_CAPSULES + 1):
+        fit = _fit_capsules(points, count)
+        error = _error(points, fit)
+        # More geoms cost every step of training: take them only for a clear gain.
+        if best is None or error < 0.8 * best[1]:
+            best = (fit, error)
+        if best[1] <= good:
+            break
+    assert best is not None
+    colliders, error = [_collider(*row) for row in _rows(best[0])], best[1]
+    if error > good:
+        box, box_error = _fit_box(points)
+        if box_error < BOX_GAIN * error:
+            return [box], box_error
+    return colliders, error
+
+
+def _fit_capsules(points: Array, count: int) -> Array:
+    """Return (count, 7) capsules: two end points and a radius, least squares of the union's distance."""
+    centre = points.mean(axis=0)
+    starts = [_start(points, centre, axis, count) for axis in _axes(points)]
+    scale = max(float(np.ptp(points, axis=0).max()), 1e-6)
+
+    def residual(x: Array) -> Array:
+        distance = _distance(points, x.reshape(-1, 7) * scale)
+        return np.where(distance > 0, OUTSIDE_WEIGHT, 1.0) * distance / scale
+
+    candidates = []
+    for start in starts[: 3 if count == 1 else 2]:
+        found = least_squares(residual, (start / scale).ravel(), max_nfev=40)
+        fit = found.x.reshape(-1, 7) * scale
+        fit[:, 6] = np.abs(fit[:, 6])
+        candidates.append((found.cost, fit))
+    return min(candidates, key=lambda item: item[0])[1]
+
+
+def _axes(points: Array) -> Array:
+    """Return the principal axes as rows, longest first."""
+    _, vectors = np.linalg.eigh(np.cov((points - points.mean(axis=0)).T))
+    return vectors.T[::-1]
+
+
+def _start(points: Array, centre: Array, axis: Array, count: int) -> Array:
+    """Return (count, 7) starting capsules: slices of the points across `axis`."""
+    along = (points - centre) @ axis
+    edges = np.quantile(along, np.linspace(0, 1, count + 1))
+    rows = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        part = points[(along >= low) & (along <= high)]
+        middle = part.mean(axis=0)
+        direction = _axes(part)[0] if len(part) > 6 and count > 1 else axis
+        t = (part - middle) @ direction
+        radial = np.linalg.norm(part - middle - t[:, None] * direction, axis=1)
+        radius = max(float(np.median(radial)), 1e-4)
+        half = max(float(np.ptp(t)) / 2 - radius, 0.05 * radius)
+        rows.append([*(middle - half * direction), *(middle + half * direction), radius])
+    return np.array(rows)
+
+
+def _distance(points: Array, capsules: Array) -> Array:
+    """Return (n,) signed distances of (n, 3) points to the union of (k, 7) capsules."""
+    a, b, radius = capsules[:, :3], capsules[:, 3:6], np.abs(capsules[:, 6])
+    d = b - a
+    t = np.einsum("nkj,kj->nk", points[:, None] - a, d) / np.maximum((d * d).sum(1), 1e-12)
+    nearest = a + np.clip(t, 0, 1)[..., None] * d
+    return (np.linalg.norm(points[:, None] - nearest, axis=2) - radius).min(axis=1)
+
+
+def _error(points: Array, capsules: Array) -> float:
+    return float(np.quantile(np.abs(_distance(points, capsules)), 0.95))
+
+
+def _rows(capsules: Array) -> list[tuple[Array, Array, float]]:
+    """Return (end, end, radius) in an order that does not depend on the optimizer's."""
+    rows = [(row[:3], row[3:6], float(row[6])) for row in np.round(capsules, 6)]
+    return sorted(rows, key=lambda row: tuple(row[0] + row[1]))
+
+
+def _collider(a: Array, b: Array, radius: float) -> Collider:
+    half = float(np.linalg.norm(b - a)) / 2
+    middle = (a + b) / 2
+    if half < ROUND * radius:
+        # Same reach along the axis and across it, halved between the two.
+        return Collider("sphere", (radius + half / 2, 0.0, 0.0), rigid.transform(None, middle))
+    turn = rigid.rotation_between([0.0, 0.0, 1.0], b - a)
+    return Collider("capsule", (radius, half, 0.0), rigid.transform(turn, middle))
+
+
+def _fit_box(points: Array) -> tuple[Collider, float]:
+    """Return the best of the axis-aligned and the principal box, and its p95 error."""
+    found = []
+    for axes in (np.eye(3), _axes(points)):
+        axes = axes if np.linalg.det(axes) > 0 else axes * [[1], [1], [-1]]
+        local = points @ axes.T
+        low, high = local.min(axis=0), local.max(axis=0)
+        half = np.maximum((high - low) / 2, 5e-4)
+        q = np.abs(local - (low + high) / 2) - half
+        outside = np.linalg.norm(np.maximum(q, 0), axis=1)
+        error = float(np.quantile(np.abs(outside + np.minimum(q.max(axis=1), 0)), 0.95))
+        T = rigid.transform(axes.T, axes.T @ ((low + high) / 2))
+        found.append((Collider("box", (float(half[0]), float(half[1]), float(half[2])), T), error))
+    return min(found, key=lambda item: item[1])
+
+
+def _exact(shape: Shape, hull: Mesh) -> Collider:
+    if shape.kind == "mesh":
+        small = few_vertices(hull, MAX_HULL_VERTICES)
+        return Collider("hull", (0.0, 0.0, 0.0), np.eye(4), small, shape.friction)
+    return Collider(shape.kind, shape.size, shape.T_body_shape, None, shape.friction)
+
+
+def _as_round(shape: Shape) -> Collider | None:
+    """Return the shape itself if every engine collides it cheaply, else None."""
+    if shape.kind in ("sphere", "capsule"):
+        return Collider(shape.kind, shape.size, shape.T_body_shape, None, shape.friction)
+    if shape.kind == "cylinder" and shape.size[1] > 2 * shape.size[0]:
+        radius, half = shape.size[0], shape.size[1] - shape.size[0] / 2
+        return Collider("capsule", (radius, half, 0.0), shape.T_body_shape, None, shape.friction)
+    return None
+
+
+def _with_friction(collider: Collider, friction) -> Collider:
+    return Collider(collider.kind, collider.size, collider.T_body_geom, collider.mesh, friction)
+
+
+def _area(mesh: Mesh) -> float:
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def _half_spaces(mesh: Mesh) -> tuple[Array, Array]:
+    """Return unit outward normals (m, 3) and offsets (m,): inside where n.x + offset < 0."""
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
+    normal = np.cross(b - a, c - a)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-15)
+    return normal, -np.einsum("ij,ij->i", normal, a)

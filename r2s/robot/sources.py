@@ -1,0 +1,29 @@
+"""Which files a robot description consists of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from r2s.robot.resolve import Resolver
+from r2s.robot.xmlfile import read_xml
+
+
+def is_mjcf(path: Path) -> bool:
+    """Whether a file's root element is <mujoco>."""
+    return read_xml(path).tag == "mujoco"
+
+
+def referenced_files(path: Path) -> list[Path]:
+    """Return the description and every existing file it references, sorted, the description first."""
+    if is_mjcf(path):
+        from r2s.robot.mjcf import mjcf_files
+
+        return mjcf_files(path)
+    from r2s.robot.urdf import mesh_names
+
+    resolver = Resolver(path)
+    found = {file for name in mesh_names(path) if (file := resolver.find(name)) is not None}
+    for mesh in list(found):
+        if mesh.suffix.lower() == ".obj":  # its colours are in a second file
+            found |= set(mesh.parent.glob(f"{mesh.stem}.mtl"))
+    return [path, *sorted(found - {path})]
