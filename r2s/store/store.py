@@ -1,0 +1,384 @@
+"""The facade of the workspace. Everything outside `r2s.store` uses this class and nothing below it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from r2s.core.errors import R2SError
+from r2s.store import errors, fs, names, oci, runs, workspace
+from r2s.store.blobs import Blobs
+from r2s.store.checkpoints import StoredCheckpoint
+from r2s.store.locks import Lease, OnWait, locked, sweep
+from r2s.store.oci import Descriptor, Manifest, Stored
+from r2s.store.refs import RefEntry, Refs
+from r2s.store.select import resolve
+
+
+class Store:
+    """An open workspace. Cheap to open; holds nothing until it writes.
+
+    Use as a context manager or call `close`; a process that does neither is swept up after.
+    """
+
+    def __init__(self, path: Path):
+        """Open without looking. Use `Store.open` or `Store.create`."""
+        self.path = path
+        self.blobs = Blobs(path / "blobs" / "sha256", path / "quarantine", self._names_lock)
+        self._refs = Refs(path / "refs")
+        self._runs = runs.Runs(path / "runs")
+        self._lease: Lease | None = None
+
+    @classmethod
+    def create(cls, path: Path) -> Store:
+        """Make a workspace at `path` (the `.r2s` folder itself); one that exists is opened."""
+        path = Path(path)
+        workspace.lay_out(path)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path, *, damaged: bool = False) -> Store:
+        """Open the workspace at `path` and sweep what dead processes left in it.
+
+        Args:
+            damaged: open although the format file is gone or wrong, to run `fsck` on it.
+
+        Raises:
+            R2SError: R2S-STORE-001 no workspace, -002 newer format, -003 damaged.
+        """
+        path = Path(path)
+        if damaged:
+            if not workspace.is_workspace(path):
+                raise errors.no_workspace(path)
+        else:
+            workspace.check_format(path)
+        store = cls(path)
+        with suppress(R2SError):  # a read-only workspace can still be read
+            if sweep(path / "leases", path / "scratch"):
+                store._rewrite_index()
+        return store
+
+    def close(self) -> None:
+        """Let go of the lease and its scratch folder."""
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            lease.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Artifacts -------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        kind: str,
+        config: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        *,
+        inputs: Mapping[str, str],
+        stage: Mapping[str, Any],
+    ) -> str:
+        """Store an artifact durably and return its digest; the same content gives the same digest.
+
+        Args:
+            kind: `scan`, `policy`, …
+            config: JSON tree, the artifact's description.
+            files: name (posix, relative, no `..`) to bytes; each is asked for once.
+            inputs: role to digest of artifacts in this store.
+            stage: JSON tree about what made it, without times and hosts: name, version.
+
+        Raises:
+            R2SError: R2S-STORE-014, something has no place in an artifact.
+            IntegrityError: R2S-STORE-011, an input is not in the store.
+            ResourceError: R2S-STORE-040, the disk is full.
+        """
+        _check_artifact(kind, files, inputs, stage)
+        config_bytes = oci.encode_config(kind, config, inputs, stage)
+        with self.commit_lock():
+            for digest in inputs.values():
+                self.manifest(digest)
+            batch = self.blobs.batch(self._temporary)
+            layers = []
+            for name in sorted(files):
+                data = files[name]
+                layers.append(Descriptor(batch.add(data), len(data), name))
+            if not layers:
+                batch.add(oci.EMPTY_BLOB)
+            config_blob = Descriptor(batch.add(config_bytes), len(config_bytes))
+            manifest = oci.encode_manifest(kind, config_blob, layers)
+            if len(manifest) > oci.MAX_MANIFEST_BYTES:
+                raise errors.bad_artifact(
+                    f"{len(layers)} files are too many; pack small ones", kind
+                )
+            batch.commit()
+            return self._commit_manifest(manifest)
+
+    def get(self, digest: str) -> Stored:
+        """Return an artifact: manifest and config verified now, each file when it is asked for.
+
+        Raises:
+            IntegrityError: R2S-STORE-010 corrupt, -011 missing, -012 no artifact.
+        """
+        manifest = self.manifest(digest)
+        config = self.blobs.read(manifest.config.digest, where=self._where(manifest, "its config"))
+        body, inputs, stage = oci.decode_config(config, manifest)
+        files = _Files(self, manifest)
+        sizes = {layer.title: layer.size for layer in manifest.layers}
+        return Stored(digest, manifest.kind, body, inputs, stage, files, sizes)
+
+    def has(self, digest: str) -> bool:
+        """Whether an artifact is there with all its blobs at their right sizes. Reads only JSON."""
+        try:
+            manifest = self.manifest(digest)
+        except errors.IntegrityError:
+            return False
+        return all(self.blobs.size(blob.digest) == blob.size for blob in manifest.blobs())
+
+    def manifest(self, digest: str) -> Manifest:
+        """Return the verified, parsed manifest of an artifact."""
+        size = self.blobs.size(digest)
+        if size is not None and size > oci.MAX_MANIFEST_BYTES:
+            raise errors.not_a_manifest(digest, "larger than 4 MiB")
+        return oci.decode_manifest(self.blobs.read(digest), digest)
+
+    def export(self, digest: str, folder: Path) -> list[Path]:
+        """Write an artifact's files, verified, under `folder`; return their paths.
+
+        The files are copies: changing them changes nothing in the store.
+        """
+        stored, folder = self.get(digest), Path(folder)
+        written = []
+        for name in stored.files:
+            path = folder / name
+            fs.make_folder(path.parent)
+            data = stored.files[name]
+            fs.replace(path, data, path.with_name(f".{path.name}.part"))
+            written.append(path)
+        return written
+
+    # Runs ------------------------------------------------------------------------------------------
+
+    def put_run(self, key: str, record: Mapping[str, Any]) -> runs.Kept:
+        """Keep the record of a finished action. `record["output"]` is the artifact it made.
+
+        Returns:
+            `first`; `same` when an attempt with this output is already kept (nothing is written);
+            `attempt` when another output stands, which stays the answer of `get_run`.
+        """
+        output = record.get("output")
+        with self.commit_lock():
+            if output is not None:
+                self._require(output)
+            with self._names_lock():
+                return self._runs.put(key, dict(record), self._temporary)
+
+    def get_run(self, key: str) -> dict[str, Any] | None:
+        """Return the first finished attempt of a key whose output is still here, else the first.
+
+        The record comes back with `key`, `recorded_at_s` [s since 1970] and `attempts` (how many
+        different outputs are kept) added. None: never finished.
+        """
+        finished = [record for record in self._runs.attempts(key) if record.get("output")]
+        if not finished:
+            return None
+        usable = (record for record in finished if self.has(record["output"]))
+        return {**next(usable, finished[0]), "attempts": len(finished)}
+
+    def attempts(self, key: str) -> list[dict[str, Any]]:
+        """Return every kept attempt of a key, oldest first."""
+        return self._runs.attempts(key)
+
+    def runs(self, last: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield run records, the newest last; only the newest `last` when given."""
+        return self._runs.newest_last(last)
+
+    def newest_runs(self) -> Iterator[dict[str, Any]]:
+        """Yield run records, the newest first, opening each only when it is asked for."""
+        return self._runs.newest_first()
+
+    # Names -----------------------------------------------------------------------------------------
+
+    def set_ref(self, name: str, digest: str, reason: str) -> None:
+        """Point a name to an artifact, durably, and remember what it pointed to before."""
+        names.check_name(name)
+        with self.commit_lock():
+            self._require(digest)
+            with self._names_lock():
+                self._refs.set(name, digest, reason, self._temporary())
+                self._write_index()
+
+    def delete_ref(self, name: str, reason: str = "removed") -> None:
+        """Remove a name; its history stays, and its artifacts until gc."""
+        with self.commit_lock(), self._names_lock():
+            if self._refs.get(name) is None:
+                raise errors.unknown_ref(name, list(self.refs()))
+            self._refs.set(name, None, reason, self._temporary())
+            self._write_index()
+
+    def ref(self, name: str) -> str | None:
+        """Return the digest a name points to, or None."""
+        return self._refs.get(name)
+
+    def refs(self) -> dict[str, str]:
+        """Return name to digest of every name, sorted by name."""
+        return self._refs.all()
+
+    def reflog(self, name: str) -> list[RefEntry]:
+        """Return what a name pointed to, newest first."""
+        return self._refs.log(name)
+
+    @property
+    def current(self) -> str | None:
+        """The workspace's current name, or None."""
+        return workspace.read_current(self.path / "current")
+
+    def set_current(self, name: str) -> None:
+        """Make `name` the one that commands use when none is given."""
+        data = workspace.encode_current(names.check_name(name))
+        if fs.read(self.path / "current") != data:
+            with self.commit_lock(), self._names_lock():
+                fs.replace(self.path / "current", data, self._temporary())
+
+    def resolve(self, selector: str) -> str:
+        """Return the digest a selector means; see `r2s.store.select`."""
+        return resolve(self, selector)
+
+    # Work in progress ------------------------------------------------------------------------------
+
+    def key_lock(self, key: str, on_wait: OnWait | None = None) -> AbstractContextManager[None]:
+        """Hold the lock of an action while it is built, so that two processes never build it twice.
+
+        Args:
+            on_wait: called once with a sentence when it takes longer than a second.
+        """
+        digits = runs.key_hex(key)
+        path = self.path / "locks" / f"key-{digits}"
+        return locked(path, f"the action {digits[:12]}", on_wait=on_wait)
+
+    def checkpoint(self, key: str) -> StoredCheckpoint:
+        """Return the checkpoints of an action; use under its key lock."""
+        folder = self.path / "checkpoints"
+        return StoredCheckpoint(folder, key, self._temporary, self.commit_lock)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Yield an empty folder that is removed afterwards, by the next process if this one dies."""
+        path = self._temporary()
+        fs.make_folder(path)
+        try:
+            yield path
+        finally:
+            fs.remove_tree(path)
+
+    def hold(self, digests: Iterable[str]) -> None:
+        """Keep artifacts from gc for the life of this process (inputs of a stage that runs)."""
+        with self.commit_lock():
+            for digest in digests:
+                self._own_lease().hold(digest)
+
+    # Locks and inner parts, for the modules of this package ----------------------------------------
+
+    def commit_lock(self) -> AbstractContextManager[None]:
+        """The store lock, shared: many may commit at once, none while gc or repair runs."""
+        return locked(self.path / "locks" / "store", "the workspace", shared=True)
+
+    def exclusive_lock(self, on_wait: OnWait | None = None) -> AbstractContextManager[None]:
+        """The store lock, exclusive: gc and repair run alone."""
+        return locked(self.path / "locks" / "store", "the workspace", on_wait=on_wait)
+
+    def _names_lock(self) -> AbstractContextManager[None]:
+        return locked(self.path / "locks" / "names", "the names of the workspace")
+
+    def _own_lease(self) -> Lease:
+        import os
+
+        if self._lease is None or self._lease.pid != os.getpid():
+            self._lease = lease = Lease(self.path / "leases", self.path / "scratch")
+            weakref.finalize(self, _release_quietly, lease)
+        return self._lease
+
+    def _temporary(self) -> Path:
+        return self._own_lease().temporary()
+
+    def _commit_manifest(self, manifest: bytes) -> str:
+        batch = self.blobs.batch(self._temporary)
+        digest = batch.add(manifest)
+        batch.commit()
+        self._own_lease().hold(digest)
+        return digest
+
+    def _require(self, digest: str) -> None:
+        manifest = self.manifest(digest)
+        for blob in manifest.blobs():
+            if self.blobs.size(blob.digest) != blob.size:
+                raise errors.missing(blob.digest, self._where(manifest, blob.title or "its config"))
+
+    def _write_index(self) -> None:
+        """Rewrite `index.json` from `refs/`. Call under the names lock."""
+        entries = {}
+        for name, digest in self._refs.readable().items():
+            with suppress(errors.IntegrityError):
+                entries[name] = self.manifest(digest)
+        data = oci.encode_index(entries)
+        if fs.read(self.path / "index.json") != data:
+            fs.replace(self.path / "index.json", data, self._temporary())
+
+    def _rewrite_index(self) -> None:
+        with self.commit_lock(), self._names_lock():
+            self._write_index()
+
+    def _where(self, manifest: Manifest, part: str) -> str:
+        called = [
+            name for name, digest in self._refs.readable().items() if digest == manifest.digest
+        ]
+        return f"{part} of {manifest.kind} {', '.join(called) or manifest.digest[7:19]}"
+
+
+class _Files(Mapping[str, bytes]):
+    """The files of an artifact; each access reads and verifies."""
+
+    def __init__(self, store: Store, manifest: Manifest):
+        self._store = store
+        self._manifest = manifest
+        self._layers = {layer.title: layer for layer in manifest.layers}
+
+    def __getitem__(self, name: str) -> bytes:
+        layer = self._layers[name]
+        try:
+            return self._store.blobs.read(layer.digest)
+        except errors.IntegrityError as exc:
+            exc.where = self._store._where(self._manifest, name)
+            raise
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+def _check_artifact(
+    kind: str, files: Mapping[str, bytes], inputs: Mapping[str, str], stage: Mapping[str, Any]
+) -> None:
+    if not names.is_kind(kind):
+        raise errors.bad_artifact(f"{kind!r} is no kind")
+    for name in files:
+        reason = names.why_not_a_file_name(name)
+        if reason:
+            raise errors.bad_artifact(f"file name {name!r}: {reason}", where=kind)
+    for role, digest in inputs.items():
+        if not names.is_digest(digest):
+            raise errors.bad_artifact(f"input {role!r} is no digest", where=kind)
+    if not isinstance(stage, Mapping):
+        raise errors.bad_artifact('`stage` is a mapping such as {"name": "scan"}', where=kind)
+
+
+def _release_quietly(lease: Lease) -> None:
+    with suppress(R2SError, OSError):
+        lease.release()
