@@ -1,0 +1,271 @@
+"""Meshes (GLB, OBJ, STL, and PLY with faces) as captures: the surface, and points sampled evenly on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from r2s.core.errors import R2SError
+from r2s.guard.child import run_limited
+from r2s.guard.limits import LIMITS
+from r2s.guard.preflight import shown
+from r2s.scan.capture import Capture, Mesh, rows_of
+
+# Samples per square of 1/700 of the diagonal: nearly every voxel of that size gets a point.
+SAMPLES_PER_CELL = 4
+CELLS_PER_DIAGONAL = 700
+MOST_SAMPLES = 1_000_000
+LEAST_SAMPLES = 20_000
+# Steps of the two-dimensional R2 sequence (Roberts 2018): 1/g and 1/g^2 with g^3 = g + 1.
+_R2 = (0.7548776662466927, 0.5698402909980532)
+
+
+def read_mesh(path: Path, kind: str) -> Capture:
+    """Open a GLB, OBJ or STL file. It is parsed by trimesh in a child process with limits."""
+    loaded = run_limited(
+        "r2s.scan.readers.mesh:load", (path, kind), limits=LIMITS.parse,
+        what=f"trimesh reading {shown(path)}",
+    )  # fmt: skip
+    where = shown(path)
+    declared: dict[str, Any] = (
+        {"declared_unit": "m", "declared_up": "+y", "declared_by": "glTF"} if kind == "glb" else {}
+    )
+    if len(loaded["faces"]) == 0:
+        points = loaded["vertices"]
+        if len(points) == 0:
+            raise _empty(where)
+        colors = loaded["vertex_colors"]
+        return Capture(
+            kind, len(points), rows_of(points, colors), has_colors=colors is not None, **declared
+        )
+    mesh = _checked(Mesh(loaded["vertices"], loaded["faces"]), where)
+    return Capture(
+        kind, len(loaded["points"]), rows_of(loaded["points"], loaded["colors"], loaded["normals"]),
+        has_colors=loaded["colors"] is not None, has_normals=True, mesh=mesh, **declared,
+    )  # fmt: skip
+
+
+def capture_of_mesh(kind: str, mesh: Mesh, colors: np.ndarray | None, *, where: str) -> Capture:
+    """Return the capture of a mesh that is already in memory. colors: (v, 3) uint8 per vertex."""
+    mesh = _checked(mesh, where)
+    face, weights = sample_faces(mesh)
+    corners = mesh.faces[face]
+    points = np.einsum("nk,nki->ni", weights, mesh.vertices[corners])
+    rows = None if colors is None else _blend(colors, corners, weights)
+    return Capture(
+        kind, len(points), rows_of(points, rows, face_normals(mesh)[face]),
+        has_colors=rows is not None, has_normals=True, mesh=weld(mesh),
+    )  # fmt: skip
+
+
+def load(path: Path, kind: str) -> dict[str, Any]:
+    """Parse a mesh file with trimesh and sample it. Runs in the child.
+
+    Returns vertices (v, 3), faces (f, 3) (no faces: a cloud with vertex_colors), and samples `points`,
+    `normals` (n, 3) float64 and `colors` (n, 3) uint8 or None.
+    """
+    import trimesh
+
+    with path.open("rb") as stream:
+        scene = trimesh.load_scene(
+            stream, file_type=kind, process=False, resolver=_Beside(path.parent)
+        )
+    parts = [
+        (scene.geometry[name], np.asarray(T, dtype=np.float64))
+        for T, name in (scene.graph[node] for node in sorted(scene.graph.nodes_geometry))
+    ]
+    meshes = [(g, T) for g, T in parts if isinstance(g, trimesh.Trimesh) and len(g.faces)]
+    if not meshes:
+        return _points_only([(g, T) for g, T in parts if isinstance(g, trimesh.PointCloud)])
+    vertices, faces, at = [], [], 0
+    for g, T in meshes:
+        vertices.append(np.asarray(g.vertices, np.float64) @ T[:3, :3].T + T[:3, 3])
+        mirrored = np.linalg.det(T[:3, :3]) < 0
+        faces.append(np.asarray(g.faces, np.int64)[:, :: -1 if mirrored else 1] + at)
+        at += len(g.vertices)
+    whole = Mesh(np.concatenate(vertices), np.concatenate(faces))
+    if len(whole.faces) > LIMITS.faces or len(whole.vertices) > LIMITS.vertices:
+        raise ValueError(f"{len(whole.vertices):,} vertices and {len(whole.faces):,} faces")
+    if not np.isfinite(whole.vertices).all() or whole.faces.max() >= len(whole.vertices):
+        return {"vertices": whole.vertices, "faces": whole.faces}
+    face, weights = sample_faces(whole)
+    first = np.cumsum([0, *(len(g.faces) for g, _ in meshes)])
+    colors = np.full((len(face), 3), 178, np.uint8)
+    colored = False
+    for i, (g, T) in enumerate(meshes):
+        mine = (face >= first[i]) & (face < first[i + 1])
+        order = slice(None, None, -1) if np.linalg.det(T[:3, :3]) < 0 else slice(None)
+        found = _colors(g, face[mine] - first[i], weights[mine][:, order])
+        if found is not None:
+            colors[mine] = found
+            colored = True
+    welded = weld(whole)
+    return {
+        "vertices": welded.vertices,
+        "faces": welded.faces,
+        "points": np.einsum("nk,nki->ni", weights, whole.vertices[whole.faces[face]]),
+        "normals": face_normals(whole)[face],
+        "colors": colors if colored else None,
+    }
+
+
+def sample_faces(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Return face indices (n,) and barycentric weights (n, 3), even by area and the same every time."""
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    total = float(areas.sum())
+    if not np.isfinite(total) or total <= 0:
+        return np.zeros(0, np.int64), np.zeros((0, 3))
+    used = mesh.vertices[np.unique(mesh.faces)]
+    cell = float(np.linalg.norm(np.ptp(used, axis=0))) / CELLS_PER_DIAGONAL
+    n = int(np.clip(SAMPLES_PER_CELL * total / cell**2, LEAST_SAMPLES, MOST_SAMPLES))
+    index = np.arange(n)
+    face = np.searchsorted(np.cumsum(areas), (index + 0.5) / n * total, side="right")
+    face = np.minimum(face, len(areas) - 1)
+    u, v = (0.5 + index * _R2[0]) % 1.0, (0.5 + index * _R2[1]) % 1.0
+    fold = u + v > 1
+    u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
+    return face, np.stack([1 - u - v, u, v], axis=1)
+
+
+def face_normals(mesh: Mesh) -> np.ndarray:
+    """Return unit normals (f, 3) by the right-hand rule; zero for faces without area."""
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
+    normals = np.cross(b - a, c - a)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+
+
+def weld(mesh: Mesh) -> Mesh:
+    """Return the mesh with equal vertices merged and collapsed faces removed."""
+    vertices, back = np.unique(mesh.vertices, axis=0, return_inverse=True)
+    faces = back.reshape(-1)[mesh.faces]
+    whole = (
+        (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    )
+    faces = faces[whole]
+    used, packed = np.unique(faces, return_inverse=True)
+    return Mesh(vertices[used], packed.reshape(-1, 3))
+
+
+def obj_companions(path: Path) -> list[Path]:
+    """Return the material and texture files an OBJ file names, those that exist inside its folder."""
+    found: list[Path] = []
+    for library in _named(path, ("mtllib",)):
+        if (file := _inside(path.parent, library)) is not None:
+            found.append(file)
+            for picture in _named(
+                file, ("map_Kd", "map_Ka", "map_Bump", "map_bump", "bump", "map_d")
+            ):
+                if (texture := _inside(path.parent, picture)) is not None:
+                    found.append(texture)
+    return sorted(set(found))
+
+
+def _named(path: Path, keys: tuple[str, ...]) -> list[str]:
+    names = []
+    with path.open("rb") as stream:
+        for line in stream:
+            words = line.split(None, 1)
+            if len(words) == 2 and words[0].decode("ascii", "replace") in keys:
+                names.append(words[1].decode("utf-8", "replace").strip())
+    return names
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """Return folder/name where that is a file inside the folder, links followed."""
+    try:
+        file = (folder / name).resolve()
+        return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+class _Beside:
+    """Gives trimesh the files beside a mesh, and none outside its folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def get(self, name: str) -> bytes:
+        file = _inside(self._folder, name.strip())
+        if file is None or file.stat().st_size > LIMITS.file_bytes:
+            raise FileNotFoundError(name)
+        return file.read_bytes()
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.get(name)
+
+    def namespaced(self, namespace: str) -> _Beside:
+        return _Beside(self._folder)
+
+
+def _points_only(clouds: list[tuple[Any, np.ndarray]]) -> dict[str, Any]:
+    points = [np.asarray(g.vertices, np.float64) @ T[:3, :3].T + T[:3, 3] for g, T in clouds]
+    colors = [np.asarray(g.colors)[:, :3].astype(np.uint8) for g, _ in clouds if len(g.colors)]
+    complete = len(colors) == len(clouds) > 0
+    return {
+        "vertices": np.concatenate([np.empty((0, 3)), *points]),
+        "faces": np.empty((0, 3), np.int64),
+        "vertex_colors": np.concatenate(colors) if complete else None,
+    }
+
+
+def _colors(mesh: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+    """Return sRGB bytes (n, 3) at barycentric `weights` of `face`, or None where there are no colours."""
+    visual = mesh.visual
+    corners = np.asarray(mesh.faces)[face]
+    if visual.kind == "texture" and getattr(visual, "uv", None) is not None:
+        material = visual.material
+        image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+        if image is not None and image.size[0] * image.size[1] <= LIMITS.texture_pixels:
+            pixels = np.asarray(image.convert("RGB"))
+            uv = np.einsum("nk,nki->ni", weights, np.nan_to_num(np.asarray(visual.uv)[corners]))
+            height, width = pixels.shape[:2]
+            column = np.floor((uv[:, 0] % 1.0) * width).astype(int) % width
+            row = np.floor((1 - uv[:, 1] % 1.0) * height).astype(int) % height
+            return pixels[row, column]
+        main = getattr(material, "main_color", None)
+        return (
+            None if main is None else np.tile(np.asarray(main)[:3].astype(np.uint8), (len(face), 1))
+        )
+    if visual.kind == "vertex":
+        return _blend(np.asarray(visual.vertex_colors)[:, :3], corners, weights)
+    if visual.kind == "face":
+        return np.asarray(visual.face_colors)[face, :3].astype(np.uint8)
+    return None
+
+
+def _blend(colors: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    mixed = np.einsum("nk,nki->ni", weights, colors[corners].astype(np.float64))
+    return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+
+
+def _checked(mesh: Mesh, where: str) -> Mesh:
+    """Raise unless the mesh is finite, in range and has area."""
+    if len(mesh.faces) == 0 or len(mesh.vertices) == 0:
+        raise _empty(where)
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise _broken(where, f"a face names vertex {mesh.faces.max()} of {len(mesh.vertices)}")
+    if not np.isfinite(mesh.vertices).all():
+        bad = int((~np.isfinite(mesh.vertices)).any(axis=1).sum())
+        raise _broken(where, f"{bad:,} of {len(mesh.vertices):,} vertices are not finite numbers")
+    if not len(sample_faces(mesh)[0]):
+        raise _broken(where, f"its {len(mesh.faces):,} faces have no area")
+    return mesh
+
+
+def _empty(where: str) -> R2SError:
+    return R2SError(
+        "R2S-SCAN-005", "the file holds no surface and no points", where=where,
+        why="a capture needs triangles or points", remedy="export the scan again, with its geometry",
+    )  # fmt: skip
+
+
+def _broken(where: str, why: str) -> R2SError:
+    return R2SError(
+        "R2S-SCAN-009", "the mesh is broken", where=where, why=why,
+        remedy="repair it (MeshLab: Filters > Cleaning and Repairing) and export it again",
+    )  # fmt: skip
