@@ -1,1 +1,15 @@
-"""The typer commands: the only code that prints. Imports are lazy."""
+"""The command line: the only code that prints. One file per command; nothing heavy is imported early.
+
+Reading order: `app` (the list of commands, the one place where errors end), `command` (a plain function
+becomes a command), `flags` (config fields become options), `session` (what a command works with),
+`output` (text and `--json`), `progress`. Every other module is one command, its function named like it.
+"""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    import sys
+
+    from r2s.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,210 @@
+"""The list of commands, and the one place where errors end: short text, `--json`, an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import tempfile
+from types import ModuleType
+from typing import Any
+
+import typer
+import typer.core
+
+from r2s.cli.command import SHARED, build, function_of, shared_parameters
+from r2s.cli.output import error_document, say, write_json
+from r2s.core.errors import Interrupted, R2SError, UsageError
+
+WORK, LOOK, KEEP, HELP = "Work", "Look", "Keep", "Help"
+
+# Command to (module, panel), in the order of help.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "scan": ("r2s.cli.scan", WORK),
+    "reconstruct": ("r2s.cli.reconstruct", WORK),
+    "robot": ("r2s.cli.robot", WORK),
+    "build-scene": ("r2s.cli.build_scene", WORK),
+    "train": ("r2s.cli.train", WORK),
+    "validate": ("r2s.cli.validate", WORK),
+    "export": ("r2s.cli.export", WORK),
+    "run": ("r2s.cli.run", WORK),
+    "status": ("r2s.cli.status", LOOK),
+    "plan": ("r2s.cli.plan", LOOK),
+    "why": ("r2s.cli.why", LOOK),
+    "log": ("r2s.cli.log", LOOK),
+    "show": ("r2s.cli.show", LOOK),
+    "lineage": ("r2s.cli.lineage", LOOK),
+    "diff": ("r2s.cli.diff", LOOK),
+    "tag": ("r2s.cli.tag", KEEP),
+    "gc": ("r2s.cli.gc", KEEP),
+    "fsck": ("r2s.cli.fsck", KEEP),
+    "pack": ("r2s.cli.pack", KEEP),
+    "unpack": ("r2s.cli.unpack", KEEP),
+    "push": ("r2s.cli.push", KEEP),
+    "pull": ("r2s.cli.pull", KEEP),
+    "doctor": ("r2s.cli.doctor", HELP),
+}
+INTERNAL_BUG = 3
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """A group that imports a command when it is called, and only its docstring for the list."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, panel = COMMANDS[cmd_name]
+        module = importlib.import_module(module_name)
+        if self._listing:
+            return _listed(cmd_name, module, panel)
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        single.command(cmd_name, rich_help_panel=panel)(build(cmd_name, module))
+        return typer.main.get_command(single)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # The base class looks for near misses in `commands`, which stays empty here.
+        self.commands = dict.fromkeys(COMMANDS) if args and args[0] not in COMMANDS else {}  # type: ignore[arg-type]
+        return super().resolve_command(ctx, args)
+
+    _listing = False
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line and return its exit code. Nothing gets out of here but that."""
+    as_json = "--json" in argv
+    command = next((word for word in argv if word in COMMANDS), "")
+    try:
+        code = typer.main.get_command(_root(argv)).main(
+            argv, prog_name="r2s", standalone_mode=False
+        )
+        return code if isinstance(code, int) else 0
+    except R2SError as error:
+        return _fail(command, error, as_json)
+    except Interrupted as stop:
+        return _interrupted(stop, command, argv, as_json)
+    except KeyboardInterrupt:
+        return _interrupted(Interrupted(), command, argv, as_json)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except Exception as exc:
+        if hasattr(exc, "format_message"):  # what the parser raises, vendored or not
+            return _fail(command, _usage(exc, command), as_json)
+        return _fail(command, _defect(exc, argv), as_json, INTERNAL_BUG)
+
+
+def _root(argv: list[str]) -> typer.Typer:
+    app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode="rich")
+
+    def r2s(ctx: typer.Context, **values: Any) -> int | None:
+        """From a scan of a real place and a robot's description to a trained, validated skill.
+
+        r2s scan kitchen.pcd --name kitchen
+
+        r2s build-scene --robot so101.urdf --task reach
+
+        r2s train
+
+        r2s export --target jetson-orin
+        """
+        if values.pop("version", False):
+            from r2s import __version__
+            from r2s.cli.output import write
+
+            write(f"r2s {__version__}")
+            raise typer.Exit
+        given = {name: value for name, value in values.items() if value is not None}
+        ctx.obj = {**given, "argv": ("r2s", *argv)}
+        if ctx.invoked_subcommand is not None:
+            return None
+        from r2s.cli import status
+
+        return build("status", status)(ctx, **{**dict.fromkeys(SHARED), **given})
+
+    version = inspect.Parameter(
+        "version",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=typer.Option(False, "--version", help="Print the version."),
+        annotation=bool,
+    )
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
+    parameters = [context, version, *shared_parameters()]
+    r2s.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    r2s.__annotations__ = {each.name: each.annotation for each in parameters}
+    app.callback(invoke_without_command=True)(r2s)
+    return app
+
+
+def _listed(name: str, module: ModuleType, panel: str) -> Any:
+    """Return a command that is only good for one line of help."""
+    summary = (inspect.getdoc(function_of(module)) or "").split("\n", 1)[0]
+    command = typer.core.TyperCommand(name, help=summary, rich_markup_mode="rich")
+    command.rich_help_panel = panel
+    return command
+
+
+def _fail(command: str, error: R2SError, as_json: bool, code: int | None = None) -> int:
+    if as_json:
+        write_json(error_document(command, error))
+    say(str(error))
+    return error.exit_code if code is None else code
+
+
+def _interrupted(stop: Interrupted, command: str, argv: list[str], as_json: bool) -> int:
+    import shlex
+
+    again = shlex.join(["r2s", *argv])
+    error = R2SError(
+        "R2S-CLI-130",
+        "interrupted; everything finished is kept",
+        where=command,
+        why="a checkpoint of the unfinished stage is kept where the stage makes one",
+        remedy=f"{again}   # goes on from there",
+    )
+    return _fail(command, error, as_json, stop.exit_code)
+
+
+def _usage(exc: Any, command: str) -> UsageError:
+    return UsageError(
+        "R2S-CLI-001",
+        exc.format_message().rstrip("."),
+        where=f"r2s {command}".strip(),
+        remedy=f"r2s {command} --help".replace("  ", " "),
+    )
+
+
+def _defect(exc: Exception, argv: list[str]) -> R2SError:
+    """Write what went wrong into a log file and return the short message that names it."""
+    import platform
+    import shlex
+    import traceback
+
+    from r2s import __version__
+
+    handle, path = tempfile.mkstemp(prefix="r2s-", suffix=".log")
+    with os.fdopen(handle, "w") as log:
+        log.write(f"r2s {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        log.write(f"command: {shlex.join(['r2s', *argv])}\n\n")
+        log.write("".join(traceback.format_exception(exc)))
+    text = str(exc).split("\n", 1)[0]
+    return R2SError(
+        "R2S-CLI-003",
+        f"r2s itself failed: {type(exc).__name__}{f': {text}' if text else ''}",
+        where=path,
+        why="this is a defect of r2s, not of your files; what was finished is kept",
+        remedy=f"read {path}, and report it with that file",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

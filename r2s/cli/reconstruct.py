@@ -1,0 +1,31 @@
+"""`r2s reconstruct`: a scan becomes bodies with collision geometry and physics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from r2s.cli.output import Outcome, describe
+from r2s.cli.session import Session
+
+CONFIGS = ("reconstruct",)
+
+
+def reconstruct(
+    session: Session,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Scan to use.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
+) -> Outcome:
+    """Turn a scan into planes, boxes, hulls and objects, and check them against its rays.
+
+    Makes reconstruction/NAME. `build-scene` does this by itself when it is needed.
+    """
+    from r2s.engine import graph
+
+    store = session.store()
+    current = session.current(store, name)
+    scan = graph.found(store, f"scan/{current}", remedy=f"r2s scan CAPTURE --name {current}")
+    step = graph.reconstruct(scan, current, session.settings())
+    result = session.execute(store, step, force=force)[-1]
+    return Outcome(describe(result), result, next="r2s build-scene --robot ROBOT.urdf --task reach")

@@ -1,0 +1,33 @@
+"""`r2s scan`: a capture becomes a scan in metres, z up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from r2s.cli.output import Outcome, describe
+from r2s.cli.session import Session
+
+CONFIGS = ("scan",)
+
+
+def scan(
+    session: Session,
+    capture: Annotated[Path, typer.Argument(help="Point cloud or mesh file.")],
+    force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
+) -> Outcome:
+    """Read a capture: find its unit and gravity, remove outliers, average in voxels.
+
+    Makes scan/NAME and makes NAME current; NAME is the file's name unless --name says otherwise.
+    """
+    from r2s.engine import graph
+    from r2s.engine.names import checked_name, name_from
+
+    name = checked_name(session.name or name_from(capture.stem))
+    step = graph.scan(capture, name, session.settings())
+    store = session.store(create=True)
+    result = session.execute(store, step, force=force)[-1]
+    store.set_current(name)
+    return Outcome(describe(result), result, next="r2s build-scene --robot ROBOT.urdf --task reach")

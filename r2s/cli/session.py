@@ -1,0 +1,90 @@
+"""What a command works with: the workspace, the current name, the seed, the settings, the streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2s.cli.output import say
+from r2s.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from r2s.engine.execute import Result
+    from r2s.engine.graph import Settings
+    from r2s.engine.step import Step
+    from r2s.store import Store
+
+
+@dataclass
+class Session:
+    """The options every command shares, and the config values given as flags.
+
+    Attributes:
+        configs: stage name to field to value.
+        argv: the command line, for the run record.
+    """
+
+    workspace: Path | None = None
+    name: str | None = None
+    seed: int = 0
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+
+    def store(self, *, create: bool = False) -> Store:
+        """Open the workspace: `--workspace`, R2S_WORKSPACE, or found upwards from here.
+
+        Args:
+            create: make one here when there is none.
+        """
+        from r2s.store import Store, find_workspace
+
+        found = find_workspace(Path.cwd(), self.workspace, os.environ)
+        path = found or Path.cwd() / ".r2s"
+        if not create or path.exists():
+            return Store.open(path)
+        store = Store.create(path)
+        self.tell(f"made a workspace: {path}")
+        return store
+
+    def settings(self) -> Settings:
+        """Return the seed and the flags as the engine takes them."""
+        from r2s.engine.graph import Settings
+
+        return Settings(self.seed, self.configs)
+
+    def current(self, store: Store, positional: str | None = None) -> str:
+        """Return the name to work on: `--name`, the positional ref, else the workspace's current one.
+
+        Raises:
+            UsageError: none is given and none is current.
+        """
+        named = self.name or positional or store.current
+        if named:
+            return named.split("/", 1)[-1]
+        raise UsageError(
+            "R2S-CLI-002",
+            "this workspace has no current name yet",
+            why="the last scan sets it",
+            remedy="r2s scan YOUR_SCAN.pcd --name lab   # or pass --name",
+        )
+
+    def execute(self, store: Store, target: Step, *, force: bool = False) -> list[Result]:
+        """Run a step and all it needs, showing progress."""
+        from r2s.cli.progress import reporter
+        from r2s.engine.execute import Executor
+
+        forced = frozenset({target.stage.name} if force else ())
+        with reporter(quiet=self.quiet, verbose=self.verbose) as reports:
+            executor = Executor(store, reporter=reports, command=" ".join(self.argv), force=forced)
+            return executor.run(target)
+
+    def tell(self, message: str) -> None:
+        """Say something on stderr, unless `--quiet`."""
+        if not self.quiet:
+            say(message)

@@ -1,0 +1,255 @@
+"""The steps behind each command, built from what the workspace already holds.
+
+Names follow DESIGN.md section 6. Where an artifact knows what it was made from, its lineage decides,
+not names: `validate` uses the scene the policy was trained in, whatever `scene/V` is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2s.core.errors import GateFailed, R2SError, UsageError
+from r2s.engine import catalog
+from r2s.engine.names import checked_name, name_from
+from r2s.engine.step import Step
+
+if TYPE_CHECKING:
+    from r2s.engine.stage import StageSpec
+    from r2s.store import Store
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user set: the seed, and config values by stage name. Unset fields keep their defaults."""
+
+    seed: int = 0
+    configs: Mapping[str, Values] = field(default_factory=dict)
+
+    def config(self, stage: StageSpec) -> Any:
+        return stage.config(self.configs.get(stage.name, {}))
+
+    def touches(self, stage: StageSpec) -> bool:
+        """Whether the user set anything for this stage."""
+        return bool(self.configs.get(stage.name))
+
+
+def scan(capture: Path, name: str, settings: Settings) -> Step:
+    """Return the step that makes `scan/<name>` from a capture."""
+    return Step(
+        catalog.SCAN,
+        settings.config(catalog.SCAN),
+        sources={"capture": capture},
+        seed=settings.seed,
+        ref=f"scan/{checked_name(name)}",
+    )
+
+
+def reconstruct(scan_made: Step | str, name: str, settings: Settings) -> Step:
+    """Return the step that makes `reconstruction/<name>`."""
+    return Step(
+        catalog.RECONSTRUCT,
+        settings.config(catalog.RECONSTRUCT),
+        inputs={"scan": scan_made},
+        seed=settings.seed,
+        ref=f"reconstruction/{checked_name(name)}",
+    )
+
+
+def robot(description: Path, settings: Settings) -> Step:
+    """Return the step that makes `robot/<model>` from a URDF or MJCF file."""
+    return Step(
+        catalog.ROBOT,
+        settings.config(catalog.ROBOT),
+        sources={"robot": description},
+        seed=settings.seed,
+        ref=lambda config: f"robot/{name_from(config['name'])}",
+    )
+
+
+def build_scene(
+    reconstruction: Step | str,
+    robot_made: Step | str,
+    name: str,
+    settings: Settings,
+    *,
+    replace: bool = False,
+) -> Step:
+    """Return the step that makes `scene/<name>`; it refuses to replace another robot or task."""
+    config = settings.config(catalog.BUILD_SCENE)
+
+    def refuse_another(store: Store, inputs: Mapping[str, str]) -> None:
+        held = store.ref(f"scene/{name}")
+        if held is None or replace:
+            return
+        scene, wanted = store.get(held).config, store.get(inputs["robot"]).config["name"]
+        there = (scene["robot"]["name"], scene["task"]["name"])
+        task = getattr(config, "task", there[1])
+        if there != (wanted, task):
+            raise UsageError(
+                "R2S-NAME-002",
+                f"scene/{name} holds {there[0]} with task {there[1]}, not {wanted} with task {task}",
+                where=f"scene/{name}",
+                why="policies trained in it would silently belong to another robot",
+                remedy=f"--name {name_from(f'{name}-{wanted}')} makes a second scene, --replace replaces it",
+            )
+
+    return Step(
+        catalog.BUILD_SCENE,
+        config,
+        inputs={"reconstruction": reconstruction, "robot": robot_made},
+        seed=settings.seed,
+        ref=f"scene/{checked_name(name)}",
+        check=refuse_another,
+    )
+
+
+def train(scene: Step | str, name: str, settings: Settings) -> Step:
+    """Return the step that makes `policy/<name>`."""
+    return Step(
+        catalog.TRAIN,
+        settings.config(catalog.TRAIN),
+        inputs={"scene": scene},
+        seed=settings.seed,
+        ref=f"policy/{checked_name(name)}",
+    )
+
+
+def validate(policy: Step | str, scene: Step | str, name: str, settings: Settings) -> Step:
+    """Return the step that makes `validation/<name>`."""
+    return Step(
+        catalog.VALIDATE,
+        settings.config(catalog.VALIDATE),
+        inputs={"policy": policy, "scene": scene},
+        seed=settings.seed,
+        ref=f"validation/{checked_name(name)}",
+    )
+
+
+def export(
+    policy: Step | str,
+    validation: Step | str,
+    scene: Step | str,
+    name: str,
+    settings: Settings,
+) -> Step:
+    """Return the step that makes `bundle/<name>-<target>`; it refuses a policy that did not pass."""
+    config = settings.config(catalog.EXPORT)
+
+    def refuse_without_pass(store: Store, inputs: Mapping[str, str]) -> None:
+        verdict = store.get(inputs["validation"]).config
+        if verdict["verdict"] == "pass" or getattr(config, "allow_failed_gate", False):
+            return
+        raise GateFailed(
+            "R2S-GATE-001",
+            f"policy/{name} did not pass its gate: {verdict['verdict']}",
+            where=f"validation/{name}",
+            why=verdict.get("reason") or "only a policy that passes its gate may drive a robot",
+            remedy=f"r2s show validation/{name} lists the scenarios; train longer, or export with "
+            "--allow-failed-gate (recorded in the bundle)",
+        )
+
+    return Step(
+        catalog.EXPORT,
+        config,
+        inputs={"policy": policy, "validation": validation, "scene": scene},
+        seed=settings.seed,
+        ref=lambda made: f"bundle/{checked_name(name)}-{name_from(made['target'])}",
+        check=refuse_without_pass,
+    )
+
+
+# What a command finds in the workspace ------------------------------------------------------------
+
+
+def found(store: Store, ref: str, *, remedy: str) -> str:
+    """Return the digest a ref points to.
+
+    Raises:
+        R2SError: there is no such ref; the message lists those of the same kind.
+    """
+    digest = store.ref(ref)
+    if digest is not None:
+        return digest
+    kind = ref.split("/")[0]
+    others = sorted(name for name in store.refs() if name.startswith(f"{kind}/"))
+    raise R2SError(
+        "R2S-NAME-003",
+        f"there is no {ref}",
+        where=f"workspace; it has {', '.join(others)}" if others else "workspace",
+        why=f"this command works on a {kind}",
+        remedy=remedy,
+    )
+
+
+def scan_of(store: Store, name: str) -> str | None:
+    """Return the scan that `name` stands for: `scan/<name>`, or the one `scene/<name>` was made from."""
+    direct = store.ref(f"scan/{name}")
+    if direct is not None:
+        return direct
+    scene = store.ref(f"scene/{name}")
+    if scene is None:
+        return None
+    reconstruction = store.get(store.get(scene).inputs["reconstruction"])
+    return reconstruction.inputs["scan"]
+
+
+def reconstruction_for(store: Store, scan_digest: str, name: str, settings: Settings) -> Step | str:
+    """Return `reconstruction/<name>` if it was made from this scan and nothing was set, else its step."""
+    held = store.ref(f"reconstruction/{name}")
+    fresh = held is not None and store.get(held).inputs.get("scan") == scan_digest
+    if held is not None and fresh and not settings.touches(catalog.RECONSTRUCT):
+        return held
+    return reconstruct(scan_digest, name, settings)
+
+
+def robot_for(store: Store, wanted: str | None, name: str, settings: Settings) -> Step | str:
+    """Return the robot to build a scene with: a description file, a robot ref, or the scene's own.
+
+    Raises:
+        UsageError: nothing says which robot.
+    """
+    if wanted is not None:
+        path = Path(wanted).expanduser()
+        held = None if path.exists() else store.ref(wanted)
+        return robot(path, settings) if held is None else held
+    scene = store.ref(f"scene/{name}")
+    if scene is not None:
+        return store.get(scene).inputs["robot"]
+    robots = sorted(ref for ref in store.refs() if ref.startswith("robot/"))
+    if len(robots) == 1:
+        return found(store, robots[0], remedy="r2s status")
+    known = f" (known here: {', '.join(robots)})" if robots else ""
+    raise UsageError(
+        "R2S-NAME-004",
+        f"no robot was named{known}",
+        why="a scene is built for one robot",
+        remedy="r2s build-scene --robot path/to/robot.urdf --task reach",
+    )
+
+
+def validation_for(
+    store: Store, policy_digest: str, scene: str, name: str, settings: Settings
+) -> Step | str:
+    """Return `validation/<name>` if it judged this very policy and nothing was set, else its step."""
+    held = store.ref(f"validation/{name}")
+    fresh = held is not None and store.get(held).inputs.get("policy") == policy_digest
+    if held is not None and fresh and not settings.touches(catalog.VALIDATE):
+        return held
+    return validate(policy_digest, scene, name, settings)
+
+
+def rest_of_chain(store: Store, name: str, settings: Settings) -> Step:
+    """Return the chain of `name` as far as it can be planned: to its validation.
+
+    Raises:
+        R2SError: there is no scene of this name yet, so neither robot nor task is known.
+    """
+    remedy = f"r2s build-scene --name {name} --robot ROBOT.urdf --task reach"
+    scene = store.get(found(store, f"scene/{name}", remedy=remedy))
+    policy = train(scene.digest, name, settings)
+    return validate(policy, scene.digest, name, settings)

@@ -1,0 +1,116 @@
+"""The action key: the digest of everything that may change a result, and of nothing else.
+
+In it: the stage and its version, the manifests of its inputs, its config, the bytes of its foreign
+files, the seed, the versions of its declared tools, and platform facts that change bytes. Never in it:
+paths, names, times, hosts, log levels.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2s.core.canonical import digest_file, digest_json
+from r2s.core.errors import R2SError
+
+if TYPE_CHECKING:
+    from r2s.artifacts.base import Frozen
+    from r2s.engine.stage import StageSpec
+
+FORMAT = "r2s.action/1"
+
+
+@dataclass(frozen=True)
+class Action:
+    """A stage about to run: its key and the components the key is made of (`why` compares these)."""
+
+    key: str
+    components: dict[str, Any]
+
+
+def action(
+    stage: StageSpec,
+    *,
+    config: Frozen,
+    inputs: Mapping[str, str],
+    sources: Mapping[str, Path],
+    seed: int,
+) -> Action:
+    """Return the action of a stage on manifests (`inputs`: role to digest) and foreign files."""
+    module = stage.load()
+    components = {
+        "format": FORMAT,
+        "stage": stage.name,
+        "stage_version": module.STAGE_VERSION,
+        "inputs": dict(inputs),
+        "config": config.model_dump(mode="json"),
+        "sources": {role: source_digests(stage, role, sources[role]) for role in sources},
+        "seed": seed,
+        "tools": {name: tool_version(name) for name in module.TOOLS},
+        "facets": {**_facets(module.TOOLS), **stage.facets(config)},
+    }
+    return Action(digest_json(components), components)
+
+
+def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
+    """Return name to digest of every file of a source.
+
+    The named file counts by its suffix only, so that renaming or moving it changes nothing; its
+    companions count by their place relative to it, because the source refers to them so.
+
+    Raises:
+        R2SError: the file does not exist or cannot be read.
+    """
+    if not path.exists():
+        raise R2SError(
+            "R2S-ENGINE-001",
+            f"there is no file {path.name!r}",
+            where=str(path.parent),
+            why=f"stage {stage.command} reads its {role} from there",
+            remedy=f"ls {path.parent}",
+        )
+    digests = {}
+    for each in stage.source_files(role, path):
+        name = path.suffix.lower() if each == path else _relative(each, path.parent)
+        try:
+            digests[name] = digest_folder(each) if each.is_dir() else digest_file(each)
+        except OSError as exc:
+            raise R2SError(
+                "R2S-ENGINE-002",
+                f"{each.name} cannot be read: {exc.strerror}",
+                where=str(each),
+                why=f"it is part of the {role} of stage {stage.command}",
+                remedy=f"ls -l {each}",
+            ) from exc
+    return digests
+
+
+def digest_folder(folder: Path) -> str:
+    """Return one digest for all files of a folder and their places in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest_json({path.relative_to(folder).as_posix(): digest_file(path) for path in files})
+
+
+@cache
+def tool_version(distribution: str) -> str:
+    """Return the installed version of a distribution, or `absent`."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _facets(tools: tuple[str, ...]) -> dict[str, str]:
+    # XLA flags change the bytes of a jitted computation, even on one machine.
+    flags = {"xla_flags": os.environ.get("XLA_FLAGS", "")} if "jax" in tools else {}
+    return {"machine": platform.machine(), **flags}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()

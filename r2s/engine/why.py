@@ -1,0 +1,88 @@
+"""What changed since the nearest earlier run of a stage, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from r2s.engine.names import printable, short
+
+if TYPE_CHECKING:
+    from r2s.store import Store
+
+
+def reasons(store: Store, components: Mapping[str, Any]) -> list[str]:
+    """Return why no earlier run of the stage can be reused, against the nearest one."""
+    nearest = nearest_run(store, components)
+    if nearest is None:
+        return ["it never ran"]
+    return list(changes(nearest["components"], components)) or ["its result is gone"]
+
+
+def nearest_run(store: Store, components: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the earlier run of the same stage that differs least (the newest of equals), or None."""
+    best: Mapping[str, Any] | None = None
+    least = 0
+    for record in store.newest_runs():
+        if record.get("stage") != components["stage"]:
+            continue
+        distance = len(list(changes(record["components"], components)))
+        if best is None or distance < least:
+            best, least = record, distance
+    return best
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one phrase per changed component of an action."""
+    if old["stage_version"] != new["stage_version"]:
+        yield f"stage version {old['stage_version']} -> {new['stage_version']}"
+    for role, before, after in _differences(old["inputs"], new["inputs"]):
+        yield f"input {role} changed ({_digest(before)} -> {_digest(after)})"
+    for role in sorted({*old["sources"], *new["sources"]}):
+        files = _differences(old["sources"].get(role, {}), new["sources"].get(role, {}))
+        for name, before, after in files:
+            yield f"{role} file {printable(name)} {_file_change(before, after)}"
+    for field, before, after in _differences(flat(old["config"]), flat(new["config"])):
+        yield f"config {field} {_value(before)} -> {_value(after)}"
+    if old["seed"] != new["seed"]:
+        yield f"seed {old['seed']} -> {new['seed']}"
+    for tool, before, after in _differences(old["tools"], new["tools"]):
+        yield f"tool {tool} {_value(before)} -> {_value(after)}"
+    for facet, before, after in _differences(old["facets"], new["facets"]):
+        yield f"platform {facet} {_value(before)} -> {_value(after)}"
+
+
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dicts under dotted names. Lists are leaves."""
+    if not isinstance(tree, Mapping) or not tree:
+        return {prefix: tree}
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return leaves
+
+
+_ABSENT = object()
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for key in sorted({*old, *new}):
+        before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        if before != after:
+            yield key, before, after
+
+
+def _file_change(before: Any, after: Any) -> str:
+    if before is _ABSENT:
+        return "is new"
+    if after is _ABSENT:
+        return "is gone"
+    return f"changed ({_digest(before)} -> {_digest(after)})"
+
+
+def _digest(value: Any) -> str:
+    return "none" if value is _ABSENT else short(value)
+
+
+def _value(value: Any) -> str:
+    return "(not set)" if value is _ABSENT else printable(str(value))
