@@ -26,7 +26,7 @@ class Limits:
 
 
 def find_objects(
-    level: Level, parent: int, cloud: Cloud, available: np.ndarray, free: FreeSpace, limits: Limits
+    level: Level, cloud: Cloud, available: np.ndarray, free: FreeSpace, limits: Limits
 ) -> list[Part]:
     """Return the things on a level surface; indices of available points (n,) bool only."""
     local = level.local(cloud.points)
@@ -50,7 +50,7 @@ def find_objects(
         )
         part = explain(thing, index, cloud, free)
         if part is not None:
-            parts.append(Part(**{**part.__dict__, "parent": parent}))
+            parts.append(part)
     return parts
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from r2s.artifacts.base import Artifact, Frozen
+from r2s.artifacts.base import Artifact
 from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo, TwinAudit
 from r2s.artifacts.scan import Scan
 from r2s.core.context import StageContext
@@ -18,34 +18,40 @@ from r2s.core.seeds import generator
 from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
 from r2s.reconstruct.freespace import carve
-from r2s.reconstruct.levels import find_levels
-from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.parts import Part, all_geoms, bodies
 from r2s.reconstruct.rays import find_rays
-from r2s.reconstruct.supports import support
 
 STAGE_VERSION: int = 1
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 
 
-class Config(Frozen):
+class Config(LayoutConfig):
     """How a scan becomes bodies. Lengths in metres."""
 
+    floor: FloorMode = Field(
+        "auto", description="what the lowest large level surface is: auto, floor or table"
+    )
     min_support_area_m2: float = Field(
-        0.04, description="smallest level surface that things may stand on"
+        0.04, gt=0, description="smallest level surface that things may stand on"
     )
     support_thickness_m: float = Field(
-        0.05, description="thickness of a support whose underside nobody saw"
+        0.05, gt=0, description="thickness of a support whose underside nobody saw"
     )
-    max_object_height_m: float = Field(0.6, description="taller things are static")
-    max_object_edge_m: float = Field(0.6, description="wider things are static")
+    wall_thickness_m: float = Field(0.10, gt=0, description="thickness of walls that are boxes")
+    max_box_edge_m: float = Field(1.0, gt=0, description="longest edge of wall and clutter boxes")
+    max_object_height_m: float = Field(0.6, gt=0, description="taller things are static")
+    max_object_edge_m: float = Field(0.6, gt=0, description="wider things are static")
+    max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
     max_blocked_5cm: float = Field(
         0.01,
+        ge=0,
         description="audit: share of observed free space (5 cm clear) that colliders may block",
     )
     max_missed_2cm: float = Field(
         0.05,
+        ge=0,
         description="audit: share of scan points that may be farther than 2 cm from any collider",
     )
 
@@ -63,7 +69,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     rays = find_rays(scan, cloud.points, cloud.order)
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
-    parts, warnings = build_parts(cloud, free, config, context.seed)
+    draft = build(cloud, free, config, context.seed)
+    parts = draft.parts
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
     geoms, geom_hulls, owner = all_geoms(parts)
@@ -78,41 +85,12 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             bodies=tuple(found),
             audit=result,
             viewpoint_evidence=rays.evidence,
-            warnings=tuple(warnings),
+            warnings=tuple(draft.warnings),
         ),
         hulls=tuple(hulls),
         labels=point_labels(parts, cloud),
         visuals=(),
     )
-
-
-def build_parts(cloud: Cloud, free, config: Config, seed: int) -> tuple[list[Part], list[str]]:
-    """Return the bodies-to-be of a cloud and sentences for the user."""
-    available = np.ones(len(cloud.points), bool)
-    levels = find_levels(
-        cloud, available, config.min_support_area_m2, generator(seed, "reconstruct", "levels")
-    )
-    if not levels:
-        raise R2SError(
-            "R2S-RECON-001",
-            "no level surface was found in the scan",
-            where=f"{len(cloud.points)} points, smallest accepted area {config.min_support_area_m2} m2",
-            why="a robot and the things it handles need something to stand on",
-            remedy="check gravity with `r2s show scan`, give it with `r2s scan FILE --up +y`, or lower --min-support-area-m2",
-        )
-    parts, warnings = [], []
-    for level in levels:
-        available[level.points] = False
-        parts.append(support(level, cloud, free, config.support_thickness_m))
-    limits = Limits(config.max_object_height_m, config.max_object_edge_m)
-    for parent, level in enumerate(levels):
-        for part in find_objects(level, parent, cloud, available, free, limits):
-            available[part.points] = False
-            parts.append(part)
-    warnings.append(
-        "no floor in the scan: the lowest table is the only support, no floor was invented"
-    )
-    return parts, warnings
 
 
 def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
@@ -135,7 +113,8 @@ def check_audit(result: TwinAudit, blame: dict[str, dict[str, float]], config: C
             f"(limit {100 * config.max_blocked_5cm:.2f} %)",
             where=f"worst body: {worst} ({100 * blame[worst]['blocked_5cm']:.2f} %)",
             why="a robot would train against walls that are not there",
-            remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, or re-scan around {worst}",
+            remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, "
+            f"or re-scan around {worst}",
         )
     if result.missed_2cm > config.max_missed_2cm:
         raise R2SError(

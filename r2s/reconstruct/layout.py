@@ -1,0 +1,295 @@
+"""From points to parts: shell, supports, objects, clutter, in that order, each point once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from r2s.artifacts.base import Frozen
+from r2s.core.errors import R2SError
+from r2s.core.seeds import generator
+from r2s.reconstruct import clutter, shell
+from r2s.reconstruct.cloud import Cloud
+from r2s.reconstruct.footprint import min_rectangle
+from r2s.reconstruct.freespace import FreeSpace
+from r2s.reconstruct.levels import Level, find_levels
+from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.parts import Part, all_geoms
+from r2s.reconstruct.planes import Plane
+from r2s.reconstruct.solids import nearest_distance
+from r2s.reconstruct.supports import support
+
+FloorMode = Literal["auto", "floor", "table"]
+_WALL_AREA_M2 = 0.6
+_WALL_HEIGHT_M = 0.5
+_FLOOR_SIDE_M = 3.0  # a level surface whose short side is longer is no table
+_STANDING_M = 0.35  # a wall whose foot is lower than this over a surface stands on it
+_CEILING_M = 1.8
+_CEILING_BOXES = 8
+_SHELL_SHARE = 0.5  # of the geom budget
+_FREE_PROBES = 30_000
+
+
+@dataclass
+class Draft:
+    """What has been explained so far.
+
+    Attributes:
+        available: (n,) bool: points that no part explains.
+        parts, warnings: the result so far.
+    """
+
+    available: np.ndarray
+    parts: list[Part]
+    warnings: list[str]
+
+    def add(self, part: Part) -> int:
+        self.parts.append(part)
+        self.available[part.points] = False
+        return len(self.parts) - 1
+
+    @property
+    def static_geoms(self) -> int:
+        return sum(len(p.geoms) for p in self.parts if p.mobility == "static")
+
+
+class LayoutConfig(Frozen):
+    """The fields of the stage's config that decide the layout; see `stage.Config`."""
+
+    floor: FloorMode
+    min_support_area_m2: float
+    support_thickness_m: float
+    wall_thickness_m: float
+    max_box_edge_m: float
+    max_object_height_m: float
+    max_object_edge_m: float
+    max_static_geoms: int
+
+
+def build(cloud: Cloud, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
+    """Explain a cloud by parts.
+
+    Raises:
+        R2SError: R2S-RECON-001, nothing level to stand on.
+    """
+    draft = Draft(np.ones(len(cloud.points), bool), [], [])
+    levels = find_levels(
+        cloud, draft.available, config.min_support_area_m2, generator(seed, "reconstruct", "levels")
+    )
+    free_for_walls = draft.available.copy()
+    for level in levels:
+        free_for_walls[level.points] = False
+    walls = shell.find_walls(
+        cloud,
+        free_for_walls,
+        _WALL_AREA_M2,
+        _WALL_HEIGHT_M,
+        generator(seed, "reconstruct", "walls"),
+    )
+    floor, ceiling, tables = sort_levels(levels, walls, config.floor)
+    if floor is None and not tables:
+        raise R2SError(
+            "R2S-RECON-001",
+            "no level surface was found in the scan",
+            where=f"{len(cloud.points)} points, smallest accepted area {config.min_support_area_m2} m2",
+            why="a robot and the things it handles need something to stand on",
+            remedy="check gravity with `r2s show scan` and give it with `r2s scan FILE --up +y`, "
+            "or lower --min-support-area-m2",
+        )
+    probes = free.samples(_FREE_PROBES, generator(seed, "reconstruct", "probes"))
+    standing = _add_levels(draft, floor, ceiling, tables, cloud, free, probes, config)
+    _add_walls(draft, walls, cloud, free, probes, config)
+    limits = Limits(config.max_object_height_m, config.max_object_edge_m)
+    for parent, level in standing:
+        for part in find_objects(level, cloud, draft.available, free, limits):
+            if floor is not None and _holds_something(part, level, tables, cloud):
+                part = replace(part, role="clutter", mobility="static")
+            draft.add(replace(part, parent=parent))
+    _absorb(draft, cloud)
+    _add_clutter(draft, walls, cloud, free, config)
+    return draft
+
+
+def sort_levels(
+    levels: list[Level], walls: list[shell.Face], mode: FloorMode
+) -> tuple[Level | None, Level | None, list[Level]]:
+    """Return (floor, ceiling, tables). A lone table top that fills the scan is a table, not a floor."""
+    if not levels:
+        return None, None, []
+    big = max(level.area.area_m2 for level in levels if level.faces_up or len(levels) == 1)
+    sizeable = [lv for lv in levels if lv.faces_up and lv.area.area_m2 >= min(1.0, 0.25 * big)]
+    lowest = min(sizeable, key=lambda lv: lv.height_m) if sizeable else None
+    floor = lowest if lowest is not None and mode != "table" else None
+    if floor is not None and mode == "auto" and not _looks_like_floor(floor, levels, walls):
+        floor = None
+    base = floor.height_m if floor else (lowest.height_m if lowest else -np.inf)
+    high = [lv for lv in levels if lv is not floor and lv.height_m > base + _CEILING_M]
+    ceiling = max(high, key=lambda lv: lv.area.area_m2) if high and floor is not None else None
+    if ceiling is not None and ceiling.faces_up and ceiling.area.area_m2 < 0.2 * big:
+        ceiling = None
+    tables = [
+        lv
+        for lv in levels
+        if lv is not floor
+        and lv is not ceiling
+        and lv.faces_up
+        and (floor is None or 0.08 < lv.height_m - base < _CEILING_M)
+    ]
+    return floor, ceiling, tables
+
+
+def _looks_like_floor(level: Level, levels: list[Level], walls: list[shell.Face]) -> bool:
+    _, _, half = min_rectangle(level.area.centres()[level.area.mask])
+    if 2 * min(half) > _FLOOR_SIDE_M:
+        return True
+    for wall in walls:
+        x = wall.area.centres()[wall.area.mask]
+        world = np.column_stack([x, np.zeros(len(x))]) @ wall.T_world_face[:3, :3].T
+        local = level.local(world + wall.T_world_face[:3, 3])
+        foot = local[local[:, 2] < np.quantile(local[:, 2], 0.1) + 0.05]
+        if abs(float(foot[:, 2].min())) < _STANDING_M and _near_area(level, foot[:, :2], 0.4):
+            return True
+    others = [lv for lv in levels if lv is not level and lv.faces_up and lv.area.area_m2 > 0.1]
+    return any(0.3 < lv.height_m - level.height_m < 1.3 for lv in others)
+
+
+def _near_area(level: Level, xy: np.ndarray, reach_m: float) -> bool:
+    from scipy.spatial import cKDTree
+
+    centres = level.area.centres()[level.area.mask]
+    return bool((cKDTree(centres).query(xy)[0] < reach_m).any())
+
+
+def _add_levels(
+    draft, floor, ceiling, tables, cloud, free, probes, config
+) -> list[tuple[int, Level]]:
+    """Add floor, ceiling and supports; return (part index, level) of everything things stand on."""
+    standing = []
+    skin = 3 * cloud.voxel_m + cloud.tolerance_m
+    if floor is not None:
+        frame, plane = floor.T_world_level, floor.plane
+        if shell.is_half_space(plane, cloud, free, probes):
+            part = Part("floor", "plane", (shell.plane_geom(frame),), floor.points)
+        else:
+            geoms = shell.slabs(
+                frame, floor.area, free, thickness_m=0.2, skin_m=skin,
+                max_edge_m=config.max_box_edge_m * 4, limit=config.max_static_geoms // 8,
+            )  # fmt: skip
+            part = Part("floor", "boxes", geoms, floor.points)
+            draft.warnings.append("something was seen below the floor: it is boxes, not a plane")
+        standing.append((draft.add(part), floor))
+    else:
+        draft.warnings.append(
+            "no floor was seen: the level surface that fills the scan is taken as a table and no "
+            "floor is invented (--floor floor if it is one)"
+        )
+    for level in tables:
+        part = support(level, cloud, free, config.support_thickness_m)
+        standing.append((draft.add(replace(part, parent=0 if floor is not None else -1)), level))
+    if ceiling is not None:
+        draft.add(_ceiling(ceiling, cloud, free, probes, skin, config))
+    return standing
+
+
+def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
+    down = np.diag([1.0, -1.0, -1.0])
+    frame = level.T_world_level.copy()
+    frame[:3, :3] = frame[:3, :3] @ down
+    plane = Plane(-level.plane.normal, -level.plane.offset)
+    if shell.is_half_space(plane, cloud, free, probes):
+        return Part("ceiling", "plane", (shell.plane_geom(frame),), level.points)
+    area = replace(
+        level.area,
+        mask=level.area.mask[:, ::-1],
+        origin=np.array(
+            [
+                level.area.origin[0],
+                -level.area.origin[1] - level.area.mask.shape[1] * level.area.cell_m,
+            ]
+        ),
+    )
+    geoms = shell.slabs(
+        frame, area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
+        max_edge_m=100.0, limit=_CEILING_BOXES,
+    )  # fmt: skip
+    return Part("ceiling", "boxes", geoms, level.points)
+
+
+def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, config) -> None:
+    """Add walls: planes first, then boxes of the largest within their share of the budget."""
+    skin = 3 * cloud.voxel_m + cloud.tolerance_m
+    boxed = []
+    for wall in sorted(walls, key=lambda w: -w.area.area_m2):
+        if shell.is_half_space(wall.plane, cloud, free, probes):
+            draft.add(Part("wall", "plane", (shell.plane_geom(wall.T_world_face),), wall.points))
+        else:
+            boxed.append(wall)
+    budget = int(config.max_static_geoms * _SHELL_SHARE) - draft.static_geoms
+    total = sum(w.area.area_m2 for w in boxed)
+    edge = config.max_box_edge_m
+    while total / edge**2 > 0.6 * max(budget, 1):
+        edge *= 1.5
+    if edge > config.max_box_edge_m and boxed:
+        draft.warnings.append(
+            f"{total:.0f} m2 of walls within {budget} boxes: their edges are up to {edge:.1f} m"
+        )
+    for wall in boxed:
+        share = max(2, round(budget * wall.area.area_m2 / total))
+        geoms = shell.slabs(
+            wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
+            max_edge_m=edge, limit=share,
+        )  # fmt: skip
+        draft.add(Part("wall", "boxes", geoms, wall.points))
+
+
+def _holds_something(part: Part, level: Level, tables: list[Level], cloud: Cloud) -> bool:
+    """Return whether the part reaches up to the underside of a table above (a leg, a drawer unit)."""
+    top = level.local(cloud.points[part.points])[:, 2].max() + level.height_m
+    for table in tables:
+        if table is level or table.height_m < level.height_m:
+            continue
+        xy = table.local(cloud.points[part.points])[:, :2]
+        if table.area.contains(xy).mean() > 0.2 and top > table.height_m - 0.15:
+            return True
+    return False
+
+
+def _absorb(draft: Draft, cloud: Cloud) -> None:
+    """Give points that lie on an existing collider to its part."""
+    geoms, hulls, owner = all_geoms(draft.parts)
+    rest = np.flatnonzero(draft.available)
+    reach = max(2 * cloud.voxel_m, cloud.tolerance_m)
+    distance, which = nearest_distance(geoms, hulls, cloud.points[rest], reach)
+    taken = which >= 0
+    deep = distance < -3 * reach  # behind a wall: explained by nothing
+    for index in np.unique(owner[which[taken & ~deep]]):
+        own = rest[taken & ~deep & (owner[which] == index)]
+        part = draft.parts[index]
+        draft.parts[index] = replace(part, points=np.union1d(part.points, own))
+        draft.available[own] = False
+
+
+def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config: LayoutConfig) -> None:
+    rest = np.flatnonzero(draft.available)
+    budget = config.max_static_geoms - draft.static_geoms
+    yaw = _main_yaw(walls)
+    geoms, owner, cell = clutter.boxes(cloud.points[rest], yaw, free, budget, config.max_box_edge_m)
+    if not geoms:
+        return
+    if cell > clutter.CELLS_M[0]:
+        draft.warnings.append(
+            f"{len(rest)} points of unnamed shape within {budget} boxes: cells of {100 * cell:.0f} cm"
+        )
+    draft.add(Part("clutter", "boxes", geoms, rest[owner >= 0]))
+
+
+def _main_yaw(walls: list[shell.Face]) -> float:
+    """Return the room's direction [rad] in [0, pi/2): area-weighted mean of wall normals, modulo 90 deg."""
+    if not walls:
+        return 0.0
+    angle = [np.arctan2(w.plane.normal[1], w.plane.normal[0]) for w in walls]
+    weight = [w.area.area_m2 for w in walls]
+    z = np.sum(np.array(weight) * np.exp(4j * np.array(angle)))
+    return float(np.mod(np.angle(z) / 4, np.pi / 2))
