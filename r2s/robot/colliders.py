@@ -7,6 +7,7 @@ hulls, so they neither swallow the link nor leave it bare; how far off they are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from r2s.core import rigid
 from r2s.core.rigid import Array
 from r2s.robot.description import Body, Description, Mesh, Shape
 from r2s.robot.meshes import few_vertices
-from r2s.robot.shapes import surface_mesh, surface_samples
+from r2s.robot.shapes import sphere_points, surface_mesh, surface_samples
 
 MAX_HULL_VERTICES = 64
 SAMPLES_PER_LINK = 240
@@ -26,7 +27,10 @@ GOOD_SHARE, GOOD_M = 0.06, 0.004
 # A box replaces capsules only where they are bad and it is clearly better.
 BOX_GAIN = 0.5
 ROUND = 0.25  # capsules shorter than this many radii (half length) become spheres
+AIR_SAMPLES = 160
 OUTSIDE_WEIGHT = 2.0  # a bare surface is worse than a slightly fat capsule
+
+_BALL = sphere_points(60)
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,8 @@ def fit_link(body: Body, shapes: list[Shape]) -> LinkColliders:
     # A ball at the end of a link is its foot or fingertip: it stays exactly what it is.
     balls = [c for c, s in zip(keep, shapes, strict=True) if c is not None and s.kind == "sphere"]
     rest = [h for h, s in zip(hulls, shapes, strict=True) if s.kind != "sphere"] or hulls
-    points = outer_samples(rest)
     friction = next((shape.friction for shape in shapes if shape.friction), None)
-    fitted, error = fit_points(points)
+    fitted, error = fit_union(rest)
     train = tuple(_with_friction(collider, friction) for collider in fitted) + tuple(
         balls if len(rest) < len(hulls) else ()
     )
@@ -111,14 +114,19 @@ def outer_samples(hulls: list[Mesh]) -> Array:
     return points if len(points) >= 12 else np.concatenate([hull.vertices for hull in hulls])
 
 
-def fit_points(points: Array) -> tuple[list[Collider], float]:
-    """Return capsules (or a box) around (n, 3) surface points, and their error [m]: p95 of |distance|."""
+def fit_union(hulls: list[Mesh]) -> tuple[list[Collider], float]:
+    """Return capsules (or a box) for a union of convex hulls, and their error [m].
+
+    The error is the 95th percentile of |distance|, from the hulls' surface to the colliders and back.
+    """
+    union = _Union(hulls)
+    points = union.surface
     size = float(np.linalg.norm(np.ptp(points, axis=0)))
     good = max(GOOD_SHARE * size, GOOD_M)
     best: tuple[Array, float] | None = None
     for count in range(1, MAX_CAPSULES + 1):
-        fit = _fit_capsules(points, count)
-        error = _error(points, fit)
+        fit = _fit_capsules(union, count)
+        error = _error(union, fit)
         # More geoms cost every step of training: take them only for a clear gain.
         if best is None or error < 0.8 * best[1]:
             best = (fit, error)
@@ -133,22 +141,49 @@ def fit_points(points: Array) -> tuple[list[Collider], float]:
     return colliders, error
 
 
-def _fit_capsules(points: Array, count: int) -> Array:
-    """Return (count, 7) capsules: two end points and a radius, least squares of the union's distance."""
+class _Union:
+    """A union of convex hulls: points on its surface, points in the air around it, its distance."""
+
+    def __init__(self, hulls: list[Mesh]):
+        self.planes = [_half_spaces(hull) for hull in hulls]
+        self.surface = outer_samples(hulls)
+        low, high = self.surface.min(axis=0), self.surface.max(axis=0)
+        self.low, self.high = low, high
+        margin = 0.2 * float((high - low).max())
+        air = (low - margin) + (high - low + 2 * margin) * _spread(4 * AIR_SAMPLES)
+        self.air = air[self.outside(air) > 0.05 * margin][:AIR_SAMPLES]
+
+    def outside(self, points: Array) -> Array:
+        """Return (n,) distances outside the union, negative inside; a lower bound near corners."""
+        return np.min(
+            [(points @ normal.T + offset).max(axis=1) for normal, offset in self.planes], axis=0
+        )
+
+
+def _fit_capsules(union: _Union, count: int) -> Array:
+    """Return (count, 7) capsules: two end points and a radius, least squares of the union's distance.
+
+    Surface points pull the capsules to them; points in the air push capsules out of it.
+    """
+    points, air = union.surface, union.air
     centre = points.mean(axis=0)
     starts = [_start(points, centre, axis, count) for axis in _axes(points)]
-    scale = max(float(np.ptp(points, axis=0).max()), 1e-6)
+    scale = max(float((union.high - union.low).max()), 1e-6)
+    radius_high = float(np.sort(union.high - union.low)[1]) / 2 + 1e-4
 
     def residual(x: Array) -> Array:
-        distance = _distance(points, x.reshape(-1, 7) * scale)
-        return np.where(distance > 0, OUTSIDE_WEIGHT, 1.0) * distance / scale
+        capsules = x.reshape(-1, 7) * scale
+        distance = _distance(points, capsules)
+        pull = np.where(distance > 0, OUTSIDE_WEIGHT, 1.0) * distance
+        return np.concatenate([pull, np.minimum(_distance(air, capsules), 0.0)]) / scale
 
+    low = np.tile(np.r_[union.low, union.low, 1e-4], count) / scale
+    high = np.tile(np.r_[union.high + 1e-6, union.high + 1e-6, radius_high + 1e-4], count) / scale
     candidates = []
     for start in starts[: 3 if count == 1 else 2]:
-        found = least_squares(residual, (start / scale).ravel(), max_nfev=40)
-        fit = found.x.reshape(-1, 7) * scale
-        fit[:, 6] = np.abs(fit[:, 6])
-        candidates.append((found.cost, fit))
+        inside = np.clip((start / scale).ravel(), low + 1e-9, high - 1e-9)
+        found = least_squares(residual, inside, bounds=(low, high), max_nfev=30)
+        candidates.append((found.cost, found.x.reshape(-1, 7) * scale))
     return min(candidates, key=lambda item: item[0])[1]
 
 
@@ -163,7 +198,7 @@ def _start(points: Array, centre: Array, axis: Array, count: int) -> Array:
     along = (points - centre) @ axis
     edges = np.quantile(along, np.linspace(0, 1, count + 1))
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         part = points[(along >= low) & (along <= high)]
         middle = part.mean(axis=0)
         direction = _axes(part)[0] if len(part) > 6 and count > 1 else axis
@@ -184,8 +219,33 @@ def _distance(points: Array, capsules: Array) -> Array:
     return (np.linalg.norm(points[:, None] - nearest, axis=2) - radius).min(axis=1)
 
 
-def _error(points: Array, capsules: Array) -> float:
-    return float(np.quantile(np.abs(_distance(points, capsules)), 0.95))
+def _error(union: _Union, capsules: Array) -> float:
+    forth = np.abs(_distance(union.surface, capsules))
+    points = _capsule_surface(capsules)
+    points = points[_distance(points, capsules) > -1e-6]
+    back = np.maximum(union.outside(points), 0)
+    return float(max(np.quantile(forth, 0.95), np.quantile(back, 0.95)))
+
+
+def _capsule_surface(capsules: Array) -> Array:
+    """Return points on the surface of (k, 7) capsules, about 60 each."""
+    found = []
+    for row in capsules:
+        a, b, radius = row[:3], row[3:6], abs(row[6])
+        turn = rigid.rotation_between([0.0, 0.0, 1.0], b - a) if np.any(b - a) else np.eye(3)
+        ball = _BALL @ turn.T * radius
+        upper = _BALL[:, 2] >= 0
+        side = np.where(np.abs(_BALL[:, 2:]) < 0.5, _BALL * [1, 1, 0], 0)
+        length = np.linalg.norm(side, axis=1)
+        ring = (side[length > 0] / length[length > 0, None]) @ turn.T * radius
+        found += [b + ball[upper], a + ball[~upper], (a + b) / 2 + ring, a + ring, b + ring]
+    return np.concatenate(found)
+
+
+def _spread(count: int) -> Array:
+    """Return (count, 3) points evenly in the unit cube: the R3 low-discrepancy sequence."""
+    step = np.arange(1, count + 1)[:, None]
+    return (step * np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])) % 1.0
 
 
 def _rows(capsules: Array) -> list[tuple[Array, Array, float]]:

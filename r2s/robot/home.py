@@ -59,6 +59,7 @@ def arm_home(
     random = generator(seed, "robot", "home")
     low = np.where(model.jnt_limited, model.jnt_range[:, 0], -np.pi)
     high = np.where(model.jnt_limited, model.jnt_range[:, 1], np.pi)
+    low, high = np.maximum(low, candidates.min(axis=0)), np.minimum(high, candidates.max(axis=0))
     for step in range(REFINEMENTS):
         width = 0.15 * (1 - step / REFINEMENTS) + 0.005
         q = best.copy()

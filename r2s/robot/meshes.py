@@ -82,11 +82,9 @@ def few_vertices(mesh: Mesh, count: int) -> Mesh:
     vertices = mesh.vertices
     if len(vertices) <= count:
         return mesh
-    step = np.arange(count) + 0.5
-    polar, turn = np.arccos(1 - 2 * step / count), np.pi * (1 + 5**0.5) * step
-    directions = np.stack(
-        [np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], axis=1
-    )
+    from r2s.robot.shapes import sphere_points
+
+    directions = sphere_points(count)
     spread = np.maximum(np.ptp(vertices, axis=0), 1e-4)
     chosen = np.unique(np.argmax((vertices / spread) @ directions.T, axis=0))
     return convex_hull(vertices[chosen])

@@ -35,10 +35,16 @@ def sample_configurations(
     Args:
         mimics: (follower, leader, multiplier, offset) joint ids.
     """
+    import mujoco
+
     random = generator(seed, "robot", "configurations")
     limited = model.jnt_limited.astype(bool)
+    # A turn beyond half a circle is the same pose again, and no home is wound up.
+    hinge = model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE
     low = np.where(limited, model.jnt_range[:, 0], -np.pi)
     high = np.where(limited, model.jnt_range[:, 1], np.pi)
+    full = hinge & (high - low > 2 * np.pi)
+    low, high = np.where(full, -np.pi, low), np.where(full, np.pi, high)
     qpos = low + (high - low) * random.random((count, model.njnt))
     qpos[0] = np.where((low <= 0) & (high >= 0), 0.0, (low + high) / 2)
     return with_mimics(qpos, mimics)

@@ -28,13 +28,15 @@ def shape_points(shape: Shape) -> Array:
     if shape.kind == "cylinder":
         turn = np.linspace(0, 2 * np.pi, ROUND_SEGMENTS, endpoint=False)
         ring = np.stack([x * np.cos(turn), x * np.sin(turn), np.zeros_like(turn)], axis=1)
-        return np.concatenate([ring + [0, 0, y], ring - [0, 0, y]])
-    ball = _sphere_points()
+        return np.concatenate([ring + np.array([0, 0, y]), ring - np.array([0, 0, y])])
+    ball = sphere_points(120)
     if shape.kind == "sphere":
         return x * ball
     if shape.kind == "ellipsoid":
         return ball * [x, y, z]
-    return np.concatenate([x * ball + [0, 0, y], x * ball - [0, 0, y]])  # capsule
+    return np.concatenate(
+        [x * ball + np.array([0, 0, y]), x * ball - np.array([0, 0, y])]
+    )  # capsule
 
 
 def surface_samples(mesh: Mesh, count: int) -> Array:
@@ -58,9 +60,10 @@ def surface_samples(mesh: Mesh, count: int) -> Array:
     return a + u[:, None] * (b - a) + v[:, None] * (c - a)
 
 
-def _sphere_points() -> Array:
-    step = np.arange(120) + 0.5
-    polar, turn = np.arccos(1 - 2 * step / 120), np.pi * (1 + 5**0.5) * step
+def sphere_points(count: int) -> Array:
+    """Return (count, 3) points spread evenly on the unit sphere."""
+    step = np.arange(count) + 0.5
+    polar, turn = np.arccos(1 - 2 * step / count), np.pi * (1 + 5**0.5) * step
     return np.stack(
         [np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], axis=1
     )

@@ -115,9 +115,12 @@ class _Reader:
                     )
             roots = [kept]
         root = self._without_world(robot, links, below, roots[0])
-        order: list[tuple[str, ET.Element | None]] = [(root, None)]
-        for name, _ in order:  # grows while it is walked: breadth first
-            order += [(_link_of(joint, "child"), joint) for joint in below.get(name, [])]
+        order: list[tuple[str, ET.Element | None]] = []
+        stack: list[tuple[str, ET.Element | None]] = [(root, None)]
+        while stack:  # depth first, children in file order: the order of MuJoCo's joints
+            name, joint = stack.pop()
+            order.append((name, joint))
+            stack += [(_link_of(j, "child"), j) for j in reversed(below.get(name, []))]
         return order
 
     def _without_world(self, robot, links, below, root: str) -> str:
