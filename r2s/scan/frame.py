@@ -12,6 +12,10 @@ from r2s.scan.planes import Plane
 
 # A level plane is a floor, not a table, from this size on [m2].
 FLOOR_AREA_M2 = 4.0
+# A sensor this far above a level plane stands on it; a table is nearer [m].
+STANDING_M = 1.2
+# The ground has at least this part of the largest level plane's area.
+GROUND_SHARE = 0.15
 
 
 class Ground(NamedTuple):
@@ -22,33 +26,34 @@ class Ground(NamedTuple):
 
 
 def find_ground(
-    planes: list[Plane], up: np.ndarray, heights: np.ndarray, area_m2: float, *, room: bool
-) -> Ground:
+    planes: list[Plane], up: np.ndarray, points_m: np.ndarray, area_m2: float,
+    sensor_m: np.ndarray | None,
+) -> Ground:  # fmt: skip
     """Return what z = 0 is: the lowest large level plane, else the lowest points.
 
     Args:
-        planes: in metres, source frame.
+        planes: source frame, metres; their members index `points_m`.
         up: (3,) unit.
-        heights: (n,) height of every voxel along up [m].
+        points_m: (n, 3) one per coarse voxel, source frame.
         area_m2: seen area that a share of 1 stands for.
-        room: whether the level planes may be floors by size alone.
+        sensor_m: (3,) sensor position, or None.
     """
-    level = [p for p in planes if abs(float(p.normal @ up)) > np.cos(np.radians(LEVEL_DEG))]
+    heights = points_m @ up
+    level = [
+        (float(np.median(heights[p.members])), p.share)
+        for p in planes
+        if abs(float(p.normal @ up)) > np.cos(np.radians(LEVEL_DEG))
+    ]
     if not level:
         low = float(np.quantile(heights, 0.005))
-        return Ground(low, "z = 0 at the lowest points: no level plane was seen")
-    largest = max(p.share for p in level)
-    shares = {id(p): p.share for p in level}
-    height = {id(p): float(np.median(heights[p.members])) for p in level}
-    candidates = [p for p in level if p.share >= 0.15 * largest]
-    ground = min(candidates, key=lambda p: height[id(p)])
-    area = shares[id(ground)] * area_m2
-    below = float((heights < height[id(ground)] - 0.1).mean())
-    word = "floor" if room and area >= FLOOR_AREA_M2 and below < 0.05 else "main level support"
-    return Ground(
-        height[id(ground)],
-        f"z = 0 at the {word}: the lowest large level plane, {area:.1f} m2 seen",
-    )
+        return Ground(low, "z = 0 at the lowest points, since no level plane was seen")
+    largest = max(share for _, share in level)
+    height, share = min(plane for plane in level if plane[1] >= GROUND_SHARE * largest)
+    area = share * area_m2
+    lowest = float((heights < height - 0.1).mean()) < 0.05
+    seen_standing = sensor_m is not None and float(sensor_m @ up) - height > STANDING_M
+    word = "floor" if lowest and (area >= FLOOR_AREA_M2 or seen_standing) else "main level support"
+    return Ground(height, f"z = 0 at the {word}, the lowest large level plane ({area:.2g} m2 seen)")
 
 
 def world_from_source(

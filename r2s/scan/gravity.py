@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,20 +76,35 @@ def parse_up(text: str) -> np.ndarray:
 
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
-    extent: np.ndarray,
+    extent: np.ndarray, is_mesh: bool = False,
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
     planes: of the source frame, normals towards the sensor where it is known.
     extent: (3,) size along the source axes.
+    is_mesh: whether the capture is a mesh, whose files are +y up as often as +z up.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
     if camera is not None:
         return _of_camera(planes, camera)
-    prior = AXES[declared or "+z"]
-    said = f"{declared_by} has {declared} up" if declared else "no declaration; LiDAR and survey files have +z up"  # fmt: skip
-    return _near_axis(planes, prior, said, declared=bool(declared))
+    if declared:
+        return _near_axis(planes, AXES[declared], f"{declared_by} has {declared} up", 0.75)
+    z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
+    return _mesh_axis(planes, z_up, extent) if is_mesh else z_up
+
+
+def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
+    """Return +z or +y up for a mesh whose format says neither: phones write +y, CAD +z.
+
+    The axis with more level area wins; a place is less high than wide, which breaks near ties.
+    """
+    y_up = _near_axis(planes, AXES["+y"], "no declaration; phone apps write meshes with +y up", 0.4)
+    level_z = _shares(planes, z_up.direction)[0] + (0.1 if extent[2] <= extent.min() else 0.0)
+    level_y = _shares(planes, y_up.direction)[0] + (0.1 if extent[1] <= extent.min() else 0.0)
+    if level_y > 1.2 * level_z + 0.05:
+        return replace(y_up, confidence=min(y_up.confidence, 0.6))
+    return replace(z_up, confidence=min(z_up.confidence, 0.6))
 
 
 def _of_camera(planes: list[Plane], camera: Camera) -> Up:
@@ -131,7 +146,8 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
     )
 
 
-def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, *, declared: bool) -> Up:
+def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, base: float) -> Up:
+    """Return the prior axis turned to the planes near it. base: confidence where no plane speaks."""
     near = np.cos(np.radians(15))
     options = [u for u in _candidates(planes, prior) if float(u @ prior) > near]
     scored = [(sum(_shares(planes, u)), float(u @ prior), i) for i, u in enumerate(options)]
@@ -139,7 +155,6 @@ def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, *, declared: b
     u = _refined(planes, options[i])
     level, upright = _shares(planes, u)
     tilt = np.degrees(np.arccos(np.clip(float(u @ prior), -1, 1)))
-    base = 0.75 if declared else 0.4
     if level + upright < 0.05:
         return Up(prior, f"{said}; no plane of the capture says more", base)
     agreement = f"level planes hold {100 * level:.0f} % of the seen area, upright ones {100 * upright:.0f} %"  # fmt: skip

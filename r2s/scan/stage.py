@@ -5,34 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.scan import Scan, ScanInfo
 from r2s.core.context import StageContext
-from r2s.core.errors import R2SError
+from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import apply
 from r2s.guard.preflight import shown
 from r2s.scan import gravity, units
 from r2s.scan.capture import Capture
-from r2s.scan.clean import Cleaner, plausible_box
-from r2s.scan.frame import find_ground, world_from_source
-from r2s.scan.planes import find_planes
-from r2s.scan.readers import read
-from r2s.scan.surface import facing, local_surface, noise_sigma, stray
-from r2s.scan.viewpoints import Viewpoint, find_camera, find_viewpoint
+from r2s.scan.clean import LEAST_POINTS, Cleaner
+from r2s.scan.frame import Ground, find_ground, world_from_source
+from r2s.scan.interior import find_eyes
+from r2s.scan.look import Look, take_a_look
+from r2s.scan.readers import companions, read
+from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
 
 STAGE_VERSION = 1
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS = ("numpy", "scipy", "trimesh")
+TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d")
 
-# The coarse look (gravity, units, noise) uses voxels of this part of the diagonal.
-COARSE = 256
 NEIGHBORS = 20
+# Below this confidence the user is told to look at which way is up.
+SURE = 0.5
 
 
 class Config(Frozen):
@@ -51,13 +51,20 @@ class Config(Frozen):
         None, description="keep this world box only: xmin ymin zmin xmax ymax zmax, metres"
     )
     outlier_strength: float = Field(
-        3.5, ge=0, description="stray points beyond this many robust deviations go; 0 keeps all"
+        4.0, ge=0, description="stray points beyond this many robust deviations go; 0 keeps all"
     )
+
+    @field_validator("crop")
+    @classmethod
+    def _a_box(cls, crop: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if crop is not None and not all(a < b for a, b in zip(crop[:3], crop[3:], strict=True)):
+            raise ValueError("crop is xmin ymin zmin xmax ymax zmax, each min below its max")
+        return crop
 
 
 def source_files(role: str, path: Path) -> list[Path]:
-    """Return every file the capture consists of."""
-    return [path]
+    """Return every file the capture consists of: an OBJ has materials and textures beside it."""
+    return [path, *companions(path)]
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scan:
@@ -65,148 +72,173 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     started = time.perf_counter()
     path = context.sources["capture"]
     where = shown(path)
-    context.progress("reading", 0, 1)
+    if config.up is not None:
+        gravity.parse_up(config.up)  # a wrong word is told before the work
+    context.progress("reading", 0)
     capture = read(path)
-    box, sample = plausible_box(capture, where)
-    low, high = np.quantile(sample, [0.001, 0.999], axis=0)
-    diagonal = float(np.linalg.norm(high - low))
-
-    camera = find_camera(capture, sample)
-    viewpoint = find_viewpoint(capture, sample, camera)
-    unit = units.choose_unit(
-        given=config.unit, declared=capture.declared_unit, declared_by=capture.declared_by,
-        extent=diagonal, where=where,
-        camera_range=float(np.median(np.linalg.norm(sample, axis=1))) if camera else None,
-    )  # fmt: skip
-    scale = units.METRES[unit.unit]
-
     context.stop_if_cancelled()
-    cleaner = Cleaner(box)
-    coarse = _voxelize(capture, cleaner, diagonal / COARSE, np.eye(4), scale=1.0, context=context, label="looking", plain=True)  # fmt: skip
-    surface = local_surface(coarse.points, 14)
-    sigma = noise_sigma(sample[:: max(1, len(sample) // 50_000)], coarse.points, surface)
-    tolerance = max(2.5 * sigma, 0.4 * diagonal / COARSE)
-    normals = surface.normals if viewpoint.position is None else facing(coarse.points, surface.normals, viewpoint.position)  # fmt: skip
-    planes = find_planes(coarse.points, normals, tolerance=tolerance, seed=context.seed)
-    planes = [_toward(p, coarse.points, viewpoint) for p in planes]
-    up = gravity.find_up(
-        planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
-        camera=camera, extent=high - low,
-    )  # fmt: skip
-
-    area_m2 = len(coarse.points) * (diagonal / COARSE * scale) ** 2
-    ground = find_ground(planes, up.direction, coarse.points @ up.direction * scale, area_m2, room=True)  # fmt: skip
-    sensor_m = None if viewpoint.position is None else viewpoint.position * scale
-    T_world_source = world_from_source(
-        up.direction, ground.height_m, camera=camera, sensor_m=sensor_m,
-        low_m=low * scale, high_m=high * scale,
-    )  # fmt: skip
+    context.progress("looking", 0)
+    look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)
+    placed = _place(capture, look, config)
+    context.stop_if_cancelled()
     voxel_m = config.voxel_m or choose_voxel(
-        area=area_m2, diagonal=diagonal * scale, points=cleaner.finite
+        area=look.area_m2, diagonal=look.diagonal_m, points=look.finite
     )
-
-    context.stop_if_cancelled()
-    cleaner = Cleaner(box)
-    fine = _voxelize(capture, cleaner, voxel_m, T_world_source, scale=scale, context=context, label="voxels", crop=config.crop)  # fmt: skip
-    if len(fine.points) < 50:
-        raise R2SError(
-            "R2S-SCAN-012", f"only {len(fine.points)} voxels are left", where=where,
-            why=f"voxels of {voxel_m} m" + (f" inside the crop {config.crop}" if config.crop else ""),
-            remedy=f"r2s scan '{where}' --voxel-m {voxel_m / 10:.3g}" + (" without --crop" if config.crop else ""),
-        )  # fmt: skip
-    sensor_world = None if sensor_m is None else apply(T_world_source, sensor_m[None])[0]
-    context.progress("normals", 0, 1)
-    surface = local_surface(fine.points, NEIGHBORS)
-    kept = np.ones(len(fine.points), dtype=bool)
-    if config.outlier_strength > 0:
-        kept = ~stray(fine.points, surface.spacing, sensor_world, config.outlier_strength)
-    dropped = dict(cleaner.dropped)
-    dropped["outlier"] += int(fine.counts[~kept].sum())
-    points = fine.points[kept]
-    normals = surface.normals[kept]
-    if sensor_world is not None:
-        normals = facing(points, normals, sensor_world)
-    else:
-        normals = _plausible_side(points, normals, None if fine.normals is None else fine.normals[kept])  # fmt: skip
-
-    info = ScanInfo(
-        source_format=capture.format,
-        raw_points=cleaner.finite,
-        dropped={reason: n for reason, n in dropped.items() if n},
-        unit=unit.unit,
-        unit_evidence=unit.evidence,
-        up_axis=up.name,
-        up_evidence=f"{up.evidence}; {ground.evidence}",
-        up_confidence=round(up.confidence, 3),
-        noise_sigma_m=float(f"{sigma * scale:.4g}"),
-        voxel_m=voxel_m,
-        bounds_m=(_triple(points.min(axis=0)), _triple(points.max(axis=0))),
-        T_world_source=tuple(tuple(float(v) for v in row) for row in T_world_source),
-        viewpoints_source=viewpoint.source,
-        viewpoint_evidence=viewpoint.evidence,
-        organized=capture.organized,
-        warnings=(),
+    _check_span(voxel_m, look, where)
+    cleaner = Cleaner(look.box)
+    voxels = _voxelize(
+        capture, cleaner, voxel_m, placed.T_world_source, look.scale, config, context
     )
+    if len(voxels.points) < LEAST_POINTS:
+        raise _nothing_left(len(voxels.points), voxel_m, config, where)
+    context.progress("normals", 0)
+    scan = _surfaced(capture, look, placed, voxels, voxel_m, cleaner, config)
     context.facts["seconds"] = time.perf_counter() - started
-    known = sensor_world is not None
-    return Scan(
-        info=info,
-        points=points.astype(np.float32),
-        normals=normals.astype(np.float32),
-        colors=np.empty((0, 3), np.uint8) if fine.colors is None else fine.colors[kept],
-        counts=fine.counts[kept].astype(np.uint32),
-        viewpoints=np.asarray([sensor_world] if known else np.empty((0, 3)), dtype=np.float32),
-        viewpoint_of=np.full(len(points), 0 if known else -1, dtype=np.int32),
-        mesh_vertices=np.empty((0, 3), np.float32),
-        mesh_faces=np.empty((0, 3), np.int32),
-    )
+    return scan
+
+
+class _Placed(NamedTuple):
+    """Where the capture is in the world."""
+
+    up: gravity.Up
+    ground: Ground
+    T_world_source: np.ndarray
+
+
+def _place(capture: Capture, look: Look, config: Config) -> _Placed:
+    up = gravity.find_up(
+        look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
+        camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
+    )  # fmt: skip
+    ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
+    T_world_source = world_from_source(
+        up.direction, ground.height_m, camera=look.camera, sensor_m=look.sensor_m,
+        low_m=look.low_m, high_m=look.high_m,
+    )  # fmt: skip
+    return _Placed(up, ground, T_world_source)
 
 
 def _voxelize(
-    capture: Capture, cleaner: Cleaner, voxel: float, T: np.ndarray, *, scale: float,
-    context: StageContext, label: str, plain: bool = False, crop: tuple[float, ...] | None = None,
+    capture: Capture, cleaner: Cleaner, voxel_m: float, T: np.ndarray, scale: float, config: Config,
+    context: StageContext,
 ) -> Voxels:  # fmt: skip
-    """Stream the capture through the cleaner into voxels of the frame T maps to."""
-    grid = Accumulator(voxel, apply(T, cleaner.box.center[None] * scale)[0])
-    colors, normals = capture.has_colors and not plain, capture.has_normals and not plain
+    """Stream the capture through the cleaner into voxels of the world frame."""
+    grid = Accumulator(voxel_m, apply(T, cleaner.box.center[None] * scale)[0])
     done = 0
     for rows in capture.blocks():
         done += len(rows.points)
         rows = cleaner(rows)
         points = apply(T, rows.points * scale)
-        inside = slice(None)
-        if crop is not None:
-            inside = np.all((points >= crop[:3]) & (points <= crop[3:]), axis=1)
+        inside = np.ones(len(points), dtype=bool)
+        if config.crop is not None:
+            inside = np.all((points >= config.crop[:3]) & (points <= config.crop[3:]), axis=1)
         grid.add(
             points[inside],
-            rows.colors[inside] if colors and rows.colors is not None else None,
-            (rows.normals @ T[:3, :3].T)[inside] if normals and rows.normals is not None else None,
+            None if rows.colors is None else rows.colors[inside],
+            None if rows.normals is None else (rows.normals @ T[:3, :3].T)[inside],
         )
-        context.progress(label, done, capture.count)
+        context.progress("voxels", done, capture.count, occupied=grid.occupied)
         context.stop_if_cancelled()
-    return grid.finish(colors=colors, normals=normals)
+    return grid.finish(colors=capture.has_colors, normals=capture.has_normals)
 
 
-def _toward(plane, points: np.ndarray, viewpoint: Viewpoint):
-    """Return the plane with its normal towards the sensor, where that is known."""
-    from dataclasses import replace
+def _surfaced(
+    capture: Capture, look: Look, placed: _Placed, voxels: Voxels, voxel_m: float, cleaner: Cleaner,
+    config: Config,
+) -> Scan:  # fmt: skip
+    """Drop stray voxels, give the others normals and viewpoints, and say what is known."""
+    T = placed.T_world_source
+    sensor = None if look.sensor_m is None else apply(T, look.sensor_m[None])[0]
+    surface = local_surface(voxels.points, NEIGHBORS)
+    kept = np.ones(len(voxels.points), dtype=bool)
+    if config.outlier_strength > 0 and capture.mesh is None:
+        kept = ~stray(voxels.points, surface.spacing, sensor, config.outlier_strength)
+    points = voxels.points[kept]
+    given = None if voxels.normals is None else voxels.normals[kept]
+    normals = oriented(points, surface.normals[kept], given)
+    vertices, faces = np.empty((0, 3)), np.empty((0, 3), np.int32)
+    viewpoints, viewpoint_of = np.empty((0, 3)), np.full(len(points), -1, np.int32)
+    source, evidence = look.viewpoint.source, look.viewpoint.evidence
+    if sensor is not None:
+        viewpoints, viewpoint_of = sensor[None], np.zeros(len(points), np.int32)
+        normals = facing(points, normals, sensor)
+    if capture.mesh is not None:
+        vertices = apply(T, capture.mesh.vertices * look.scale)
+        faces = capture.mesh.faces.astype(np.int32)
+        viewpoints, viewpoint_of, evidence = find_eyes(vertices, faces, points)
+        source = "estimated" if len(viewpoints) else "unknown"
+        seen = viewpoint_of >= 0
+        normals[seen] = facing(points[seen], normals[seen], viewpoints[viewpoint_of[seen]])
+    dropped = dict(cleaner.dropped)
+    dropped["outlier"] += int(voxels.counts[~kept].sum())
+    points = points.astype(np.float32)
+    info = ScanInfo(
+        source_format=capture.format,
+        raw_points=cleaner.finite,
+        dropped={reason: count for reason, count in dropped.items() if count},
+        unit=look.unit.unit,
+        unit_evidence=look.unit.evidence,
+        up_axis=placed.up.name,
+        up_evidence=f"{placed.up.evidence}; {placed.ground.evidence}",
+        up_confidence=round(placed.up.confidence, 3),
+        noise_sigma_m=float(f"{look.noise_sigma_m:.3g}"),
+        voxel_m=voxel_m,
+        bounds_m=(_triple(points.min(axis=0)), _triple(points.max(axis=0))),
+        T_world_source=tuple(tuple(float(v) for v in row) for row in T),
+        viewpoints_source=source,
+        viewpoint_evidence=evidence,
+        organized=capture.organized,
+        warnings=_warnings(capture, placed, dropped, cleaner.finite),
+    )
+    return Scan(
+        info=info,
+        points=points,
+        normals=normals.astype(np.float32),
+        colors=np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept],
+        counts=voxels.counts[kept].astype(np.uint32),
+        viewpoints=np.asarray(viewpoints, dtype=np.float32),
+        viewpoint_of=viewpoint_of,
+        mesh_vertices=vertices.astype(np.float32),
+        mesh_faces=faces,
+    )
 
-    if viewpoint.position is None:
-        return plane
-    if plane.normal @ viewpoint.position < plane.offset:
-        return replace(plane, normal=-plane.normal, offset=-plane.offset)
-    return plane
+
+def _warnings(
+    capture: Capture, placed: _Placed, dropped: Mapping[str, int], finite: int
+) -> tuple[str, ...]:
+    found = list(capture.facts)
+    if placed.up.confidence < SURE:
+        found.append(
+            f"up is {placed.up.name} with little evidence: look at it, and say --up if it is wrong"
+        )
+    if dropped["outlier"] > 0.05 * finite:
+        found.append(
+            f"{100 * dropped['outlier'] / finite:.0f} % of the points were dropped as outliers; "
+            "--outlier-strength 0 keeps the stray ones"
+        )
+    return tuple(found)
 
 
-def _plausible_side(
-    points: np.ndarray, normals: np.ndarray, given: np.ndarray | None
-) -> np.ndarray:
-    """Turn normals to the file's own where it has some, else to the middle of the capture."""
-    if given is not None:
-        away = np.einsum("ij,ij->i", normals, given) < 0
-        return np.where(away[:, None], -normals, normals)
-    return facing(points, normals, np.median(points, axis=0))
+def _check_span(voxel_m: float, look: Look, where: str) -> None:
+    from r2s.scan.voxels import MAX_SPAN
+
+    least = float((look.box.high - look.box.low).max()) * look.scale / MAX_SPAN
+    if voxel_m < least:
+        raise UsageError(
+            "R2S-SCAN-014", f"voxels of {voxel_m:g} m are too small for this capture", where=where,
+            why=f"an axis has room for {MAX_SPAN:,} voxels, so the least here is {least:.2g} m",
+            remedy=f"r2s scan '{where}' --voxel-m {max(least * 2, 1e-6):.2g}",
+        )  # fmt: skip
+
+
+def _nothing_left(count: int, voxel_m: float, config: Config, where: str) -> R2SError:
+    crop = f" inside the crop {config.crop}" if config.crop else ""
+    return R2SError(
+        "R2S-SCAN-012", f"only {count} voxels are left", where=where,
+        why=f"voxels have an edge of {voxel_m:g} m{crop}, and no surface is found in so few",
+        remedy=f"r2s scan '{where}'" + ("" if config.crop else f" --voxel-m {voxel_m / 10:.3g}"),
+    )  # fmt: skip
 
 
 def _triple(v: np.ndarray) -> tuple[float, float, float]:
-    return tuple(float(np.float32(x)) for x in v)  # type: ignore[return-value]
+    return float(v[0]), float(v[1]), float(v[2])

@@ -45,7 +45,7 @@ def local_surface(points: np.ndarray, neighbors: int) -> Surface:
 
 
 def facing(points: np.ndarray, normals: np.ndarray, viewpoint: np.ndarray) -> np.ndarray:
-    """Return the normals turned towards the viewpoint (3,)."""
+    """Return the normals turned towards the viewpoint, (3,) or one (n, 3) per point."""
     away = np.einsum("ij,ij->i", normals, viewpoint - points) < 0
     return np.where(away[:, None], -normals, normals)
 
@@ -90,3 +90,20 @@ def noise_sigma(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
     offset = raw[hit] - points[flat][index[hit]]
     residual = np.einsum("ij,ij->i", offset, surface.normals[flat][index[hit]])
     return float(1.4826 * np.median(np.abs(residual - np.median(residual))))
+
+
+def oriented(points: np.ndarray, normals: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+    """Return normals with a plausible side, where no viewpoint is known.
+
+    given: (n, 3) sums of the file's own normals. Where they are consistent within a voxel they are
+    taken, since a mesh knows its faces; elsewhere the fitted normal faces the middle of the capture.
+    """
+    inward = facing(points, normals, np.median(points, axis=0))
+    if given is None:
+        return inward
+    length = np.linalg.norm(given, axis=1, keepdims=True)
+    own = np.divide(given, length, out=np.zeros_like(given), where=length > 0)
+    agree = np.abs(np.einsum("ij,ij->i", own, normals))
+    if np.median(agree) < 0.7:  # the file's normals are not normals
+        return inward
+    return np.where((agree > 0.5)[:, None], own, inward)

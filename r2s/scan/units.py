@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 from r2s.core.errors import R2SError
+from r2s.guard.limits import LIMITS
 
 Unit = Literal["m", "mm", "cm", "ft", "us-ft", "in"]
 UNITS: tuple[str, ...] = get_args(Unit)
@@ -78,6 +79,16 @@ def choose_unit(
         + "; a wrong unit makes a wrong robot",
         remedy=f"r2s scan '{where}' --unit {'mm' if extent > 1 else 'm'}    (one of: {', '.join(UNITS)})",
     )
+
+
+def check_extent(extent_m: float, *, where: str) -> None:
+    """Raise where a capture is wider than anything r2s is for: its unit is wrong."""
+    if extent_m > LIMITS.extent_m or extent_m < 1e-4:
+        raise R2SError(
+            "R2S-SCAN-013", f"the capture would be {_m(extent_m, 'm')} across", where=where,
+            why="a place or a thing is between 0.1 mm and 10 km; the unit is wrong",
+            remedy=f"r2s scan '{where}' --unit mm    (one of: {', '.join(UNITS)})",
+        )  # fmt: skip
 
 
 def _m(length: float, unit: str) -> str:

@@ -37,3 +37,12 @@ def read(path: Path) -> Capture:
 
             return read_mesh(path, kind)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the other files a capture consists of."""
+    if not path.is_file() or sniff(path) != "obj":
+        return []
+    from r2s.scan.readers.mesh import obj_companions
+
+    return obj_companions(path)

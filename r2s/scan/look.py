@@ -1,0 +1,109 @@
+"""The first, coarse look at a capture: what it is, before any point is placed in the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r2s.scan import units
+from r2s.scan.capture import Capture
+from r2s.scan.clean import Box, Cleaner, plausible_box
+from r2s.scan.gravity import Camera
+from r2s.scan.planes import Plane, find_planes, plane_noise
+from r2s.scan.surface import facing, local_surface, noise_sigma
+from r2s.scan.viewpoints import Viewpoint, find_camera, find_viewpoint
+from r2s.scan.voxels import Accumulator
+
+# The coarse look uses voxels of this part of the diagonal.
+CELLS_PER_DIAGONAL = 256
+_NEIGHBORS = 14
+_NOISE_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Look:
+    """Facts of a capture; lengths in metres, source frame.
+
+    Attributes:
+        box: plausible box in file units.
+        unit: unit and evidence; scale: metres per file unit.
+        camera, viewpoint: see `viewpoints`.
+        points: (n, 3) one per coarse voxel; voxel_m: its edge; area_m2: of the surface seen, about.
+        low_m, high_m: (3,) bounds without the outermost 0.1 %.
+        planes: largest first, normals towards the sensor where it is known.
+        noise_sigma_m: range noise.
+        finite: finite raw points.
+    """
+
+    box: Box
+    unit: units.UnitChoice
+    scale: float
+    camera: Camera | None
+    viewpoint: Viewpoint
+    points: np.ndarray
+    voxel_m: float
+    low_m: np.ndarray
+    high_m: np.ndarray
+    planes: list[Plane]
+    noise_sigma_m: float
+    finite: int
+
+    @property
+    def diagonal_m(self) -> float:
+        return float(np.linalg.norm(self.high_m - self.low_m))
+
+    @property
+    def area_m2(self) -> float:
+        return len(self.points) * self.voxel_m**2
+
+    @property
+    def sensor_m(self) -> np.ndarray | None:
+        """Sensor position (3,), or None where it is unknown."""
+        position = self.viewpoint.position
+        return None if position is None else position * self.scale
+
+
+def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: str) -> Look:
+    """Return the coarse facts of a capture.
+
+    Raises:
+        R2SError: nothing usable in it, or its unit cannot be told.
+    """
+    box, sample = plausible_box(capture, where)
+    low, high = np.quantile(sample, [0.001, 0.999], axis=0)
+    camera = find_camera(capture, sample)
+    viewpoint = find_viewpoint(capture, sample, camera)
+    eye = np.zeros(3) if viewpoint.position is None else viewpoint.position
+    choice = units.choose_unit(
+        given=unit, declared=capture.declared_unit, declared_by=capture.declared_by,
+        extent=float(np.linalg.norm(high - low)), where=where,
+        camera_range=float(np.median(np.linalg.norm(sample - eye, axis=1))) if camera else None,
+    )  # fmt: skip
+    scale = units.METRES[choice.unit]
+    units.check_extent(float(np.linalg.norm(high - low)) * scale, where=where)
+
+    voxel = float(np.linalg.norm(high - low)) / CELLS_PER_DIAGONAL * scale
+    cleaner, grid = Cleaner(box), Accumulator(voxel, box.center * scale)
+    for rows in capture.blocks():
+        grid.add(cleaner(rows).points * scale, None, None)
+    points = grid.finish(colors=False, normals=False).points
+
+    raw = sample[:: max(1, len(sample) // _NOISE_ROWS)] * scale
+    surface = local_surface(points, _NEIGHBORS)
+    sensor = None if viewpoint.position is None else viewpoint.position * scale
+    normals = surface.normals if sensor is None else facing(points, surface.normals, sensor)
+    local = noise_sigma(raw, points, surface)
+    planes = find_planes(points, normals, tolerance=max(2.5 * local, 0.4 * voxel), seed=seed)
+    if sensor is not None:
+        planes = [_toward(plane, sensor) for plane in planes]
+    return Look(
+        box, choice, scale, camera, viewpoint, points, voxel, low * scale, high * scale, planes,
+        max(local, plane_noise(planes, points, raw, voxel)), cleaner.finite,
+    )  # fmt: skip
+
+
+def _toward(plane: Plane, sensor: np.ndarray) -> Plane:
+    if plane.normal @ sensor >= plane.offset:
+        return plane
+    return replace(plane, normal=-plane.normal, offset=-plane.offset)
