@@ -13,10 +13,11 @@ from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
 from r2s.robot.actuators import decide_controls
 from r2s.robot.colliders import LinkColliders, fit_colliders
-from r2s.robot.description import Description, Site
+from r2s.robot.description import Description, Mesh, Site
 from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral
 from r2s.robot.inertia import repair_inertias
 from r2s.robot.kinematics import chain_to_site, reach_m
+from r2s.robot.meshes import for_pictures
 from r2s.robot.morphology import (
     Morphology,
     add_ee_site,
@@ -55,6 +56,7 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     frames_to_sites(robot)
     context.progress("robot: colliders", 0.2, 1.0)
     colliders = fit_colliders(robot)
+    _thin_visuals(robot)
     context.stop_if_cancelled()
     morphology = classify(robot)
     floating = _floating(robot, morphology, config)
@@ -112,6 +114,29 @@ def _read(path: Path, config: Config) -> Description:
     from r2s.robot.urdf import read_urdf
 
     return read_urdf(path, package_path)
+
+
+def _thin_visuals(robot: Description) -> None:
+    """Replace visual meshes that are finer than any picture of them."""
+    thinned: dict[int, Mesh] = {}
+    originals = []  # kept alive, so that no id is given twice
+    for shape in (shape for body in robot.bodies for shape in body.visuals):
+        if shape.mesh is None:
+            continue
+        key, faces = id(shape.mesh), len(shape.mesh.faces)
+        if key not in thinned:
+            original = shape.mesh
+            originals.append(original)
+            thinned[key] = for_pictures(original)
+            if thinned[key] is not original:
+                robot.repair(
+                    "visual-thinned",
+                    original.name,
+                    f"{faces} faces",
+                    f"{len(thinned[key].faces)} faces",
+                    "finer than pictures show; colliders come from the original",
+                )
+        shape.mesh = thinned[key]
 
 
 def _floating(robot: Description, morphology: Morphology, config: Config) -> bool:

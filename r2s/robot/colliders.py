@@ -28,6 +28,7 @@ GOOD_SHARE, GOOD_M = 0.06, 0.004
 BOX_GAIN = 0.5
 ROUND = 0.25  # capsules shorter than this many radii (half length) become spheres
 AIR_SAMPLES = 160
+FIT_VERTICES = 120  # finer hulls only cost time in the fit
 OUTSIDE_WEIGHT = 2.0  # a bare surface is worse than a slightly fat capsule
 
 _BALL = sphere_points(60)
@@ -119,7 +120,7 @@ def fit_union(hulls: list[Mesh]) -> tuple[list[Collider], float]:
 
     The error is the 95th percentile of |distance|, from the hulls' surface to the colliders and back.
     """
-    union = _Union(hulls)
+    union = _Union([few_vertices(hull, FIT_VERTICES) for hull in hulls])
     points = union.surface
     size = float(np.linalg.norm(np.ptp(points, axis=0)))
     good = max(GOOD_SHARE * size, GOOD_M)
@@ -171,18 +172,26 @@ def _fit_capsules(union: _Union, count: int) -> Array:
     scale = max(float((union.high - union.low).max()), 1e-6)
     radius_high = float(np.sort(union.high - union.low)[1]) / 2 + 1e-4
 
+    everywhere = np.concatenate([points, air])
+    solid = np.arange(len(everywhere)) < len(points)
+
+    def weight(distance: Array) -> Array:
+        return np.where(solid, np.where(distance > 0, OUTSIDE_WEIGHT, 1.0), distance < 0)
+
     def residual(x: Array) -> Array:
-        capsules = x.reshape(-1, 7) * scale
-        distance = _distance(points, capsules)
-        pull = np.where(distance > 0, OUTSIDE_WEIGHT, 1.0) * distance
-        return np.concatenate([pull, np.minimum(_distance(air, capsules), 0.0)]) / scale
+        distance = _distance(everywhere, x.reshape(-1, 7) * scale)
+        return weight(distance) * distance / scale
+
+    def jacobian(x: Array) -> Array:
+        distance, gradient = _distance_gradient(everywhere, x.reshape(-1, 7) * scale)
+        return weight(distance)[:, None] * gradient
 
     low = np.tile(np.r_[union.low, union.low, 1e-4], count) / scale
     high = np.tile(np.r_[union.high + 1e-6, union.high + 1e-6, radius_high + 1e-4], count) / scale
     candidates = []
     for start in starts[: 3 if count == 1 else 2]:
         inside = np.clip((start / scale).ravel(), low + 1e-9, high - 1e-9)
-        found = least_squares(residual, inside, bounds=(low, high), max_nfev=30)
+        found = least_squares(residual, inside, jacobian, bounds=(low, high), max_nfev=40)
         candidates.append((found.cost, found.x.reshape(-1, 7) * scale))
     return min(candidates, key=lambda item: item[0])[1]
 
@@ -217,6 +226,26 @@ def _distance(points: Array, capsules: Array) -> Array:
     t = np.einsum("nkj,kj->nk", points[:, None] - a, d) / np.maximum((d * d).sum(1), 1e-12)
     nearest = a + np.clip(t, 0, 1)[..., None] * d
     return (np.linalg.norm(points[:, None] - nearest, axis=2) - radius).min(axis=1)
+
+
+def _distance_gradient(points: Array, capsules: Array) -> tuple[Array, Array]:
+    """Return distances (n,) and their derivatives (n, 7 k) by the capsules' numbers."""
+    a, b, radius = capsules[:, :3], capsules[:, 3:6], np.abs(capsules[:, 6])
+    d = b - a
+    t = np.einsum("nkj,kj->nk", points[:, None] - a, d) / np.maximum((d * d).sum(1), 1e-12)
+    t = np.clip(t, 0, 1)
+    away = points[:, None] - (a + t[..., None] * d)
+    length = np.linalg.norm(away, axis=2)
+    signed = length - radius
+    nearest = signed.argmin(axis=1)
+    rows = np.arange(len(points))
+    unit = away[rows, nearest] / np.maximum(length[rows, nearest], 1e-12)[:, None]
+    share = t[rows, nearest][:, None]
+    gradient = np.zeros((len(points), len(capsules), 7))
+    gradient[rows, nearest] = np.concatenate(
+        [-(1 - share) * unit, -share * unit, -np.ones((len(points), 1))], axis=1
+    )
+    return signed[rows, nearest], gradient.reshape(len(points), -1)
 
 
 def _error(union: _Union, capsules: Array) -> float:

@@ -13,6 +13,7 @@ from r2s.robot.description import Mesh
 from r2s.robot.names import legal_name
 
 MAX_FACES = 200_000  # MuJoCo's limit for STL
+MAX_VISUAL_FACES = 20_000  # a picture of a robot shows no more, and every scene carries them
 Rgba = tuple[float, float, float, float]
 
 
@@ -90,6 +91,14 @@ def few_vertices(mesh: Mesh, count: int) -> Mesh:
     return convex_hull(vertices[chosen])
 
 
+def for_pictures(mesh: Mesh) -> Mesh:
+    """Return a mesh of at most MAX_VISUAL_FACES triangles that looks the same."""
+    if len(mesh.faces) <= MAX_VISUAL_FACES:
+        return mesh
+    vertices, faces = _decimated(mesh.vertices, mesh.faces, MAX_VISUAL_FACES)
+    return Mesh(mesh.name, vertices, faces)
+
+
 def stl_bytes(mesh: Mesh) -> bytes:
     """Return binary STL; the same mesh gives the same bytes."""
     corners = mesh.vertices[mesh.faces].astype("<f4")
@@ -120,7 +129,7 @@ def _part(path: Path, index: int, rgba: Rgba | None, found: list, scale: np.ndar
         raise _unreadable(path, "it has NaN or infinite coordinates")
     faces_in_file = len(faces)
     if faces_in_file > MAX_FACES:
-        vertices, faces = _decimated(vertices, faces)
+        vertices, faces = _decimated(vertices, faces, MAX_FACES)
     vertices, faces = _merged(vertices, faces)
     if not len(faces):
         raise _unreadable(path, "all of its triangles have zero area")
@@ -136,16 +145,18 @@ def _merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nda
     return unique.astype(np.float64), faces[(a != b) & (b != c) & (a != c)]
 
 
-def _decimated(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return fewer than MAX_FACES triangles by clustering vertices in a growing grid."""
+def _decimated(
+    vertices: np.ndarray, faces: np.ndarray, limit: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fewer than `limit` triangles by clustering vertices in a growing grid."""
     cell = np.ptp(vertices, axis=0).max() / 400
-    while len(faces) >= MAX_FACES:
+    while len(faces) >= limit:
         keys = np.round(vertices / cell).astype(np.int64)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         vertices, faces = vertices[first], inverse.reshape(-1)[faces]
         a, b, c = faces.T
         faces = np.unique(faces[(a != b) & (b != c) & (a != c)], axis=0)
-        cell *= 1.5
+        cell *= 1.25
     return vertices, faces
 
 
