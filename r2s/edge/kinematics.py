@@ -1,0 +1,92 @@
+"""Forward kinematics of a serial chain with numpy, fast enough for every tick (about 20 us).
+
+A hinge's transform is affine in (sin q, 1 - cos q) (Rodrigues), a slide's in q, so each link becomes three
+constant 4 x 4 matrices: T(q) = A + f(q) B + g(q) C. Runs of fixed links are multiplied out once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+
+class ForwardKinematics:
+    """Maps joint positions to the pose of the chain's tip in its base frame.
+
+    Attributes:
+        joints: names of the chain's joints, in the order positions are given.
+    """
+
+    def __init__(self, chain: Mapping[str, Any]):
+        """Args: chain: the JSON of an r2s `Chain` (`links` of position, quaternion, joint, ...)."""
+        constant, sine, versine, reference, hinge, names = [], [], [], [], [], []
+        fixed = np.eye(4)
+        for link in chain["links"]:
+            fixed = fixed @ _pose(link["position"], link["quaternion"])
+            if not link.get("joint"):
+                continue
+            b, c = _motion(link)
+            constant.append(fixed)
+            sine.append(fixed @ b)
+            versine.append(fixed @ c)
+            reference.append(float(link.get("reference", 0.0)))
+            hinge.append(link.get("kind", "hinge") == "hinge")
+            names.append(link["joint"])
+            fixed = np.eye(4)
+        self.joints: tuple[str, ...] = tuple(names)
+        self._constant = np.array(constant).reshape(-1, 4, 4)
+        self._sine = np.array(sine).reshape(-1, 4, 4)
+        self._versine = np.array(versine).reshape(-1, 4, 4)
+        self._reference = np.array(reference)
+        self._hinge = np.array(hinge, dtype=bool)
+        self._tail = fixed
+
+    def tip_pose(self, q: np.ndarray) -> np.ndarray:
+        """Return (4, 4) T_base_tip for joint positions (joints,) [rad or m]."""
+        delta = q - self._reference
+        f = np.where(self._hinge, np.sin(delta), delta)
+        g = np.where(self._hinge, 1.0 - np.cos(delta), 0.0)
+        links = self._constant + f[:, None, None] * self._sine + g[:, None, None] * self._versine
+        pose = np.eye(4)
+        for link in links:
+            pose = pose @ link
+        return pose @ self._tail
+
+    def tip_position(self, q: np.ndarray) -> np.ndarray:
+        """Return the tip's position (3,) [m] in the base frame."""
+        return self.tip_pose(q)[:3, 3]
+
+
+def projected_gravity(base_quat_wxyz: np.ndarray) -> np.ndarray:
+    """Return the unit gravity direction (3,) in the base frame: R(quat)^T (0, 0, -1)."""
+    w, x, y, z = base_quat_wxyz / np.linalg.norm(base_quat_wxyz)
+    return -np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
+
+
+def _motion(link: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors (B, C) of the joint's own motion about its anchor, I + f B + g C."""
+    axis = np.asarray(link.get("axis", (0, 0, 1)), dtype=np.float64)
+    axis = axis / np.linalg.norm(axis)
+    b, c = np.zeros((4, 4)), np.zeros((4, 4))
+    if link.get("kind", "hinge") == "slide":
+        b[:3, 3] = axis
+        return b, c
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    anchor = np.asarray(link.get("anchor", (0, 0, 0)), dtype=np.float64)
+    b[:3, :3], c[:3, :3] = cross, cross @ cross
+    b[:3, 3], c[:3, 3] = -cross @ anchor, -cross @ cross @ anchor
+    return b, c
+
+
+def _pose(position: Sequence[float], quaternion: Sequence[float]) -> np.ndarray:
+    w, x, y, z = np.asarray(quaternion, dtype=np.float64) / np.linalg.norm(quaternion)
+    pose = np.eye(4)
+    pose[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    pose[:3, 3] = position
+    return pose
