@@ -7,13 +7,12 @@ import inspect
 import os
 import sys
 import tempfile
-from types import ModuleType
 from typing import Any
 
 import typer
 import typer.core
 
-from r2s.cli.command import SHARED, build, function_of, shared_parameters
+from r2s.cli.command import SHARED, build, function_of, quick, shared_parameters
 from r2s.cli.output import error_document, say, write_json
 from r2s.core.errors import Interrupted, R2SError, UsageError
 
@@ -37,12 +36,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("r2s.cli.lineage", LOOK),
     "diff": ("r2s.cli.diff", LOOK),
     "tag": ("r2s.cli.tag", KEEP),
-    "gc": ("r2s.cli.gc", KEEP),
-    "fsck": ("r2s.cli.fsck", KEEP),
-    "pack": ("r2s.cli.pack", KEEP),
-    "unpack": ("r2s.cli.unpack", KEEP),
-    "push": ("r2s.cli.push", KEEP),
-    "pull": ("r2s.cli.pull", KEEP),
     "doctor": ("r2s.cli.doctor", HELP),
 }
 INTERNAL_BUG = 3
@@ -57,27 +50,26 @@ class LazyGroup(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module_name, panel = COMMANDS[cmd_name]
-        module = importlib.import_module(module_name)
-        if self._listing:
-            return _listed(cmd_name, module, panel)
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        single.command(cmd_name, rich_help_panel=panel)(build(cmd_name, module))
-        return typer.main.get_command(single)
+        single.command(cmd_name)(build(cmd_name, importlib.import_module(COMMANDS[cmd_name][0])))
+        return quick(typer.main.get_command(single))
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        self._listing = True
-        try:
-            super().format_help(ctx, formatter)
-        finally:
-            self._listing = False
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by panel. Plain text: rich would double the time of `--help`."""
+        width = max(map(len, COMMANDS))
+        for panel in (WORK, LOOK, KEEP, HELP):
+            rows = [
+                (name.ljust(width), _summary(module))
+                for name, (module, its_panel) in COMMANDS.items()
+                if its_panel == panel
+            ]
+            with formatter.section(panel):
+                formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # The base class looks for near misses in `commands`, which stays empty here.
         self.commands = dict.fromkeys(COMMANDS) if args and args[0] not in COMMANDS else {}  # type: ignore[arg-type]
         return super().resolve_command(ctx, args)
-
-    _listing = False
 
 
 def run(argv: list[str]) -> int:
@@ -85,7 +77,7 @@ def run(argv: list[str]) -> int:
     as_json = "--json" in argv
     command = next((word for word in argv if word in COMMANDS), "")
     try:
-        code = typer.main.get_command(_root(argv)).main(
+        code = quick(typer.main.get_command(_root(argv))).main(
             argv, prog_name="r2s", standalone_mode=False
         )
         return code if isinstance(code, int) else 0
@@ -104,17 +96,15 @@ def run(argv: list[str]) -> int:
 
 
 def _root(argv: list[str]) -> typer.Typer:
-    app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode="rich")
+    app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode=None)
 
     def r2s(ctx: typer.Context, **values: Any) -> int | None:
         """From a scan of a real place and a robot's description to a trained, validated skill.
 
+        \b
         r2s scan kitchen.pcd --name kitchen
-
         r2s build-scene --robot so101.urdf --task reach
-
         r2s train
-
         r2s export --target jetson-orin
         """
         if values.pop("version", False):
@@ -145,12 +135,10 @@ def _root(argv: list[str]) -> typer.Typer:
     return app
 
 
-def _listed(name: str, module: ModuleType, panel: str) -> Any:
-    """Return a command that is only good for one line of help."""
-    summary = (inspect.getdoc(function_of(module)) or "").split("\n", 1)[0]
-    command = typer.core.TyperCommand(name, help=summary, rich_markup_mode="rich")
-    command.rich_help_panel = panel
-    return command
+def _summary(module: str) -> str:
+    """Return the first line of a command's docstring."""
+    function = function_of(importlib.import_module(module))
+    return (inspect.getdoc(function) or "").split("\n", 1)[0]
 
 
 def _fail(command: str, error: R2SError, as_json: bool, code: int | None = None) -> int:

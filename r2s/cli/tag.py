@@ -1,0 +1,31 @@
+"""`r2s tag`: give an artifact another name, or take one away."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from r2s.cli.output import Outcome
+from r2s.cli.session import Session
+from r2s.core.errors import UsageError
+
+
+def tag(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The new name, for example policy/best.")],
+    ref: Annotated[str | None, typer.Argument(help="The artifact it points to.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the name.")] = False,
+) -> Outcome:
+    """Name an artifact; named artifacts are never collected."""
+    store = session.store()
+    if delete:
+        store.delete_ref(name, "tag --delete")
+        return Outcome(f"removed the name {name}", extra={"ref": name, "id": None})
+    if ref is None:
+        raise UsageError(
+            "R2S-CLI-006", "no artifact was given", remedy=f"r2s tag {name} policy/lab"
+        )
+    digest = store.resolve(ref)
+    store.set_ref(name, digest, f"tag {ref}")
+    return Outcome(f"{name} -> {digest}", extra={"ref": name, "id": digest})
