@@ -6,7 +6,7 @@ artifact is a kind, a JSON config, named files and the digests of its inputs.
 Reading order: `names` (what may be called what), `records` (JSON that proves itself), `oci`
 (manifests), `fs` (the only module that touches the disk), `locks`, `blobs`, `refs`, `runs`,
 `checkpoints`, `workspace` (the folder and its fixed files), `store` (the facade: use this one),
-`gc`, `fsck`, `transfer`.
+`select` (selectors), `closure`, `gc` and `trash`, `fsck` and `repair`, `transfer` and `tar`.
 
 Invariants, tested after a crash at every file-system call:
     I1  a manifest names only durable blobs.        I5  removal goes ref, run, manifest, blob.

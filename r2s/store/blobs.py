@@ -55,6 +55,13 @@ class Blobs:
             self._verified[digest] = identity
         return data
 
+    def peek(self, digest: str) -> bytes | None:
+        """Return verified bytes, or None for missing or corrupt; moves nothing."""
+        found = fs.read_with_identity(self.path(digest))
+        if found is None:
+            return None
+        return found[0] if digest_bytes(found[0]) == digest else None
+
     def state(self, digest: str) -> str:
         """Return `ok`, `missing` or `corrupt`, from the bytes themselves."""
         path = self.path(digest)
@@ -69,6 +76,10 @@ class Blobs:
         if identity is not None:
             self._verified[digest] = identity
         return "ok"
+
+    def forget(self) -> None:
+        """Forget what was verified before, so that everything is read again."""
+        self._verified.clear()
 
     def quarantine(self, digest: str) -> bool:
         """Move a blob away if its bytes are wrong; False if they are right after all or gone."""

@@ -93,7 +93,10 @@ def read(path: Path) -> tuple[int, dict[str, bytes]]:
     files: dict[str, bytes] = {}
     start = 0
     for entry in entries:
-        name, size, digest = (entry.get(f) for f in ("name", "size", "digest"))
+        fields = entry if isinstance(entry, dict) else {}
+        name, size, digest = (fields.get(field) for field in ("name", "size", "digest"))
+        if not (isinstance(name, str) and isinstance(size, int) and size >= 0):
+            raise errors.bad_record(where, "its header is malformed")
         piece = content[start : start + size]
         if len(piece) != size or digest_bytes(piece) != digest:
             raise errors.bad_record(where, f"the bytes of {name} are not what was saved")
@@ -102,6 +105,22 @@ def read(path: Path) -> tuple[int, dict[str, bytes]]:
     if start != len(content):
         raise errors.bad_record(where, "it has bytes that nobody saved")
     return step, files
+
+
+def is_file_name(name: str) -> bool:
+    """Whether `checkpoints/<key>/<name>` is a place for a checkpoint."""
+    return bool(_FILE.fullmatch(name))
+
+
+def keys(folder: Path) -> list[str]:
+    """Return the action keys (64 digits) that have checkpoints."""
+    return [name for name in fs.names_in(folder) if names.is_hex(name)]
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of all checkpoints of one action."""
+    found = (fs.identity(folder / name) for name in fs.names_in(folder))
+    return sum(each.size for each in found if each is not None)
 
 
 def _encode(digits: str, number: int, step: int, files: Mapping[str, bytes]) -> list[bytes]:

@@ -199,6 +199,14 @@ def disk(error: OSError, path: Path | str, needed_bytes: int = 0) -> R2SError:
             why="r2s writes in the workspace folder and nowhere else",
             remedy=f"chmod -R u+rwX '{path}'   # or pass --workspace FOLDER",
         )
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return R2SError(
+            "R2S-STORE-044",
+            f"this is not there: {reason}",
+            where=str(path),
+            why="it was removed, or the name is wrong",
+            remedy=f"ls '{Path(path).parent}'",
+        )
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return ResourceError(
             "R2S-STORE-043",
@@ -231,4 +239,33 @@ def nothing_to_undo() -> R2SError:
         "there is nothing to bring back",
         why="the trash is empty: it keeps what gc removed for 7 days",
         remedy="r2s gc   # shows a plan first",
+    )
+
+
+def damaged_roots(damaged: Sequence[str]) -> R2SError:
+    return IntegrityError(
+        "R2S-STORE-052",
+        f"{len(damaged)} artifacts that are in use are damaged, so nothing is removed",
+        where="; ".join(damaged[:8]),
+        why="parts of them that look unused may be what repairs them",
+        remedy=REPAIR,
+    )
+
+
+def push_to_workspace(layout: Path) -> R2SError:
+    return UsageError(
+        "R2S-STORE-053",
+        "the target is an r2s workspace, which has its own names and history",
+        where=str(layout),
+        why="pushing writes index.json, and a workspace's index is made from its refs",
+        remedy=f"r2s pull FROM_HERE --workspace {layout}   # run it on the other side",
+    )
+
+
+def incomplete(called: str, reason: str) -> R2SError:
+    return IntegrityError(
+        "R2S-STORE-054",
+        f"{called} is not complete: {reason}",
+        why="what leaves takes along all it was made from",
+        remedy=REPAIR,
     )

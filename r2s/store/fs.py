@@ -7,12 +7,11 @@ Every `OSError` leaves this module as an `R2SError` with a remedy; a missing fil
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import hashlib
 import os
-import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +118,15 @@ def read_chunks(path: Path) -> Iterator[bytes]:
                 yield chunk
 
 
+@contextmanager
+def reader(path: Path) -> Iterator[Callable[[int], bytes]]:
+    """Yield a function that reads the next so many bytes of a file, fewer only at its end."""
+    with _said(path):
+        _step("read", path)
+        with open(path, "rb", opener=_no_follow) as stream:
+            yield stream.read
+
+
 def identity(path: Path) -> Identity | None:
     """Return the identity of a regular file, or None."""
     with _said(path):
@@ -170,8 +178,6 @@ def _identity_of(found: os.stat_result) -> Identity:
 
 
 def _settled(found: Identity) -> bool:
-    import time
-
     return time.time_ns() - max(found.mtime_ns, found.ctime_ns) > SETTLED_NS
 
 
@@ -296,9 +302,14 @@ def remove_empty_folder(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder with all that is in it, as far as possible."""
-    _step("rmtree", path)
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a folder with all that is in it; links are removed, not followed."""
+    for name in names_in(path):
+        inner = path / name
+        if os.path.isdir(inner) and not os.path.islink(inner):
+            remove_tree(inner)
+        else:
+            remove(inner)
+    remove_empty_folder(path)
 
 
 def _forget(path: Path) -> None:
@@ -310,6 +321,8 @@ def _forget(path: Path) -> None:
 
 def _syncfs(folder: Path) -> bool:
     """Flush the whole file system of `folder` (Linux). False where there is no such call."""
+    import ctypes
+
     library = ctypes.CDLL(None, use_errno=True)
     if not hasattr(library, "syncfs"):
         return False

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +100,28 @@ def _about_me() -> bytes:
     return json.dumps({"pid": os.getpid(), "since_s": time.time(), "command": command}).encode()
 
 
+class Gate:
+    """A lock file that its holder may pass again: a thread never waits for itself."""
+
+    def __init__(self, path: Path, what: str):
+        self._path = path
+        self._what = what
+        self._inside = threading.local()
+
+    @contextmanager
+    def passed(self, *, shared: bool = False, on_wait: OnWait | None = None) -> Iterator[None]:
+        """Hold the lock inside the `with`. A shared holder must not ask for the exclusive lock."""
+        if getattr(self._inside, "held", False):
+            yield
+            return
+        with locked(self._path, self._what, shared=shared, on_wait=on_wait):
+            self._inside.held = True
+            try:
+                yield
+            finally:
+                self._inside.held = False
+
+
 class Lease:
     """This process's claim on artifacts and on its scratch folder."""
 
@@ -126,18 +149,21 @@ class Lease:
             self._held.add(digest)
 
     def release(self) -> None:
-        """End the lease. A forked child leaves its parent's alone."""
+        """End the lease, once. A forked child leaves its parent's alone."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
         if self.pid == os.getpid():
             fs.remove_tree(self.scratch)
             fs.remove(self._path)
-        fs.close_lock(self._descriptor)
+        fs.close_lock(descriptor)
 
 
 def leased(leases: Path) -> set[str]:
     """Return the artifacts that living processes hold. Call under the exclusive store lock."""
     held: set[str] = set()
     for name in fs.names_in(leases):
-        if not _is_dead(leases / name):
+        if is_locked(leases / name):
             text = (fs.read(leases / name) or b"").decode("ascii", "replace")
             held |= {line for line in text.split("\n") if names.is_digest(line)}
     return held
@@ -161,9 +187,12 @@ def sweep(leases: Path, scratch: Path) -> int:
     return swept
 
 
-def _is_dead(lease: Path) -> bool:
-    descriptor = fs.open_lock(lease)
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds this lock file."""
+    if not fs.exists(path):
+        return False
+    descriptor = fs.open_lock(path)
     try:
-        return fs.try_lock(descriptor, lease, shared=False)
+        return not fs.try_lock(descriptor, path, shared=False)
     finally:
         fs.close_lock(descriptor)

@@ -6,7 +6,7 @@ canonical JSON `{"schema", "stage", "inputs", "body"}`, one layer per file with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,25 +175,28 @@ def decode_config(data: bytes, manifest: Manifest) -> tuple[dict, dict[str, str]
     return body, inputs, stage
 
 
-def encode_index(entries: Mapping[str, Manifest]) -> bytes:
-    """Return `index.json`: one descriptor per named artifact, sorted by name."""
-    manifests = [
-        {
-            "mediaType": MANIFEST_TYPE,
-            "artifactType": f"application/vnd.r2s.{entries[name].kind}.v1",
-            "digest": entries[name].digest,
-            "size": entries[name].size,
-            "annotations": {REF_NAME: name},
-        }
-        for name in sorted(entries)
-    ]
-    return canonical_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests})
+def encode_index(entries: Iterable[tuple[str, Manifest]]) -> bytes:
+    """Return `index.json`: one descriptor per (name, artifact), sorted; '' is no name."""
+    ordered = sorted(entries, key=lambda entry: (entry[0], entry[1].digest))
+    return _index([_index_entry(name, manifest) for name, manifest in ordered])
 
 
-def decode_index(data: bytes, where: str) -> list[tuple[str, str]]:
-    """Return the (ref name, manifest digest) pairs of an untrusted index; unnamed ones have ''."""
-    content = parse_object(data, where)
-    entries = content.get("manifests")
+def merge_index(known: bytes | None, entries: Iterable[tuple[str, Manifest]], where: str) -> bytes:
+    """Return an index with `entries` added, replacing those of the same name or digest.
+
+    Entries of other tools stay as they are. R2S-STORE-013 when `known` is no index.
+    """
+    added = [_index_entry(name, manifest) for name, manifest in entries]
+    keys = {_key(entry) for entry in added}
+    old = parse_object(known, where).get("manifests", []) if known is not None else []
+    if not isinstance(old, list) or not all(isinstance(entry, dict) for entry in old):
+        raise errors.bad_record(where, "it lists no manifests")
+    return _index([entry for entry in old if _key(entry) not in keys] + added)
+
+
+def decode_index(data: bytes, where: str) -> list[tuple[str, Descriptor]]:
+    """Return the (ref name, manifest) pairs of an untrusted index; unnamed ones have ''."""
+    entries = parse_object(data, where).get("manifests")
     if not isinstance(entries, list):
         raise errors.bad_record(where, "it lists no manifests")
     pairs = []
@@ -201,10 +204,34 @@ def decode_index(data: bytes, where: str) -> list[tuple[str, str]]:
         target = _descriptor(entry)
         if target is None:
             raise errors.bad_record(where, "an entry without digest and size")
-        notes = entry.get("annotations")
-        name = notes.get(REF_NAME, "") if isinstance(notes, dict) else ""
-        pairs.append((name if isinstance(name, str) else "", target.digest))
+        pairs.append((_ref_name(entry), target))
     return pairs
+
+
+def _index(manifests: list[dict[str, Any]]) -> bytes:
+    return canonical_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests})
+
+
+def _index_entry(name: str, manifest: Manifest) -> dict[str, Any]:
+    entry = {
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": f"application/vnd.r2s.{manifest.kind}.v1",
+        "digest": manifest.digest,
+        "size": manifest.size,
+    }
+    return {**entry, "annotations": {REF_NAME: name}} if name else entry
+
+
+def _key(entry: dict[str, Any]) -> tuple[str, str]:
+    """What makes an index entry one: its name, or its digest when it has none."""
+    name = _ref_name(entry)
+    return (name, "") if name else ("", str(entry.get("digest")))
+
+
+def _ref_name(entry: dict[str, Any]) -> str:
+    notes = entry.get("annotations")
+    name = notes.get(REF_NAME, "") if isinstance(notes, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def _kind_of(artifact_type: object) -> str:

@@ -120,21 +120,17 @@ def decode(data: bytes, name: str, where: str) -> list[RefEntry]:
         raise errors.bad_record(where, "it belongs to another name")
     if not isinstance(log, list) or not log:
         raise errors.bad_record(where, "it has no history")
-    return [_entry(item, where) for item in log]
+    return [parse_entry(item, where) for item in log]
 
 
-def _entry(item: Any, where: str) -> RefEntry:
+def parse_entry(item: Any, where: str) -> RefEntry:
+    """Return an untrusted JSON value as one value of a ref; R2S-STORE-013 when it is none."""
     fields = item if isinstance(item, dict) else {}
     number, digest = fields.get("number"), fields.get("digest")
     at_s, reason = fields.get("at_s"), fields.get("reason")
-    valid = (
-        type(number) is int
-        and number > 0
-        and (digest is None or names.is_digest(digest))
-        and type(at_s) in (int, float)
-        and isinstance(reason, str)
-    )
-    if not valid:
+    if not (isinstance(number, int) and number > 0 and isinstance(at_s, int | float)):
+        raise errors.bad_record(where, "its history is malformed")
+    if not (isinstance(reason, str) and (digest is None or names.is_digest(digest))):
         raise errors.bad_record(where, "its history is malformed")
     return RefEntry(number, digest, float(at_s), reason)
 

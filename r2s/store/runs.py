@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +40,7 @@ class Runs:
         earlier = self.attempts(key)
         finished = [each for each in earlier if each.get("output")]
         if output is not None and any(each["output"] == output for each in finished):
-            self.write_ledger(temporary(), add=set())
+            self.write_ledger(temporary())
             return "same"
         newest = max((int(path.stem[65:]) for path in self._paths(hexadecimal)), default=0)
         stamp = max(time.time_ns(), newest + 1)
@@ -60,7 +60,7 @@ class Runs:
             self.folder / shard / name
             for shard in fs.names_in(self.folder)
             for name in fs.names_in(self.folder / shard)
-            if _FILE.fullmatch(name) and name[:2] == shard
+            if is_record_file(shard, name)
         ]
         return sorted(found, key=lambda path: path.stem[65:])
 
@@ -89,7 +89,9 @@ class Runs:
             raise errors.bad_record(str(self.ledger), "it lists no files")
         return set(listed)
 
-    def write_ledger(self, temporary: Path, *, add: set[str], drop: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def write_ledger(
+        self, temporary: Path, *, add: Set[str] = frozenset(), drop: Set[str] = frozenset()
+    ) -> None:
         """Rewrite the ledger as what it lists and what is there. A damaged one is left to repair."""
         try:
             listed = self.listed()
@@ -112,6 +114,11 @@ class Runs:
             for name in fs.names_in(folder)
             if name.startswith(hexadecimal) and _FILE.fullmatch(name)
         ]
+
+
+def is_record_file(shard: str, name: str) -> bool:
+    """Whether `runs/<shard>/<name>` is a place for a run record."""
+    return bool(_FILE.fullmatch(name)) and name[:2] == shard
 
 
 def key_hex(key: str) -> str:
@@ -142,7 +149,7 @@ def load(path: Path) -> dict[str, Any] | None:
     return {**record, "key": "sha256:" + digits, "recorded_at_s": int(stamp) / 1e9}
 
 
-def _readable(paths: Any) -> Iterator[dict[str, Any]]:
+def _readable(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for path in paths:
         try:
             record = load(path)

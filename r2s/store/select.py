@@ -87,10 +87,9 @@ def _by_prefix(store: Store, selector: str, prefix: str) -> str:
     found = []
     for digest in store.blobs:
         if digest[7:].startswith(prefix):
-            try:
-                found.append((digest, store.manifest(digest).kind))
-            except errors.IntegrityError:
-                continue  # a layer, a config, or damaged
+            manifest = store.peek(digest)
+            if manifest is not None:
+                found.append((digest, manifest.kind))
     if not found:
         raise errors.unknown_ref(selector, list(store.refs()))
     if len(found) > 1:

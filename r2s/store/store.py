@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from r2s.core.errors import R2SError
-from r2s.store import errors, fs, names, oci, runs, workspace
+from r2s.store import errors, fs, fsck, gc, names, oci, repair, runs, transfer, trash, workspace
 from r2s.store.blobs import Blobs
 from r2s.store.checkpoints import StoredCheckpoint
-from r2s.store.locks import Lease, OnWait, locked, sweep
+from r2s.store.fsck import Finding
+from r2s.store.gc import DEFAULT_KEEP, GcPlan, Keep
+from r2s.store.locks import Gate, Lease, OnWait, is_locked, locked, sweep
 from r2s.store.oci import Descriptor, Manifest, Stored
 from r2s.store.refs import RefEntry, Refs
+from r2s.store.repair import Broken, Repair
 from r2s.store.select import resolve
+from r2s.store.transfer import DEFAULT_LIMITS, Imported, Limits
 
 
 class Store:
@@ -27,9 +31,11 @@ class Store:
     def __init__(self, path: Path):
         """Open without looking. Use `Store.open` or `Store.create`."""
         self.path = path
-        self.blobs = Blobs(path / "blobs" / "sha256", path / "quarantine", self._names_lock)
-        self._refs = Refs(path / "refs")
-        self._runs = runs.Runs(path / "runs")
+        self._store_gate = Gate(path / "locks" / "store", "the workspace")
+        self._names_gate = Gate(path / "locks" / "names", "the names of the workspace")
+        self.blobs = Blobs(path / "blobs" / "sha256", path / "quarantine", self.names_lock)
+        self.ref_files = Refs(path / "refs")
+        self.run_files = runs.Runs(path / "runs")
         self._lease: Lease | None = None
 
     @classmethod
@@ -103,7 +109,7 @@ class Store:
         with self.commit_lock():
             for digest in inputs.values():
                 self.manifest(digest)
-            batch = self.blobs.batch(self._temporary)
+            batch = self.blobs.batch(self.temporary)
             layers = []
             for name in sorted(files):
                 data = files[name]
@@ -147,6 +153,17 @@ class Store:
             raise errors.not_a_manifest(digest, "larger than 4 MiB")
         return oci.decode_manifest(self.blobs.read(digest), digest)
 
+    def peek(self, digest: str) -> Manifest | None:
+        """Return an intact manifest, or None for whatever is not one; moves and raises nothing."""
+        size = self.blobs.size(digest)
+        if size is None or size > oci.MAX_MANIFEST_BYTES:
+            return None
+        data = self.blobs.peek(digest)
+        try:
+            return None if data is None else oci.decode_manifest(data, digest)
+        except errors.IntegrityError:
+            return None
+
     def export(self, digest: str, folder: Path) -> list[Path]:
         """Write an artifact's files, verified, under `folder`; return their paths.
 
@@ -175,8 +192,8 @@ class Store:
         with self.commit_lock():
             if output is not None:
                 self._require(output)
-            with self._names_lock():
-                return self._runs.put(key, dict(record), self._temporary)
+            with self.names_lock():
+                return self.run_files.put(key, dict(record), self.temporary)
 
     def get_run(self, key: str) -> dict[str, Any] | None:
         """Return the first finished attempt of a key whose output is still here, else the first.
@@ -184,7 +201,7 @@ class Store:
         The record comes back with `key`, `recorded_at_s` [s since 1970] and `attempts` (how many
         different outputs are kept) added. None: never finished.
         """
-        finished = [record for record in self._runs.attempts(key) if record.get("output")]
+        finished = [record for record in self.run_files.attempts(key) if record.get("output")]
         if not finished:
             return None
         usable = (record for record in finished if self.has(record["output"]))
@@ -192,15 +209,15 @@ class Store:
 
     def attempts(self, key: str) -> list[dict[str, Any]]:
         """Return every kept attempt of a key, oldest first."""
-        return self._runs.attempts(key)
+        return self.run_files.attempts(key)
 
     def runs(self, last: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield run records, the newest last; only the newest `last` when given."""
-        return self._runs.newest_last(last)
+        return self.run_files.newest_last(last)
 
     def newest_runs(self) -> Iterator[dict[str, Any]]:
         """Yield run records, the newest first, opening each only when it is asked for."""
-        return self._runs.newest_first()
+        return self.run_files.newest_first()
 
     # Names -----------------------------------------------------------------------------------------
 
@@ -209,29 +226,29 @@ class Store:
         names.check_name(name)
         with self.commit_lock():
             self._require(digest)
-            with self._names_lock():
-                self._refs.set(name, digest, reason, self._temporary())
-                self._write_index()
+            with self.names_lock():
+                self.ref_files.set(name, digest, reason, self.temporary())
+                self.write_index()
 
     def delete_ref(self, name: str, reason: str = "removed") -> None:
         """Remove a name; its history stays, and its artifacts until gc."""
-        with self.commit_lock(), self._names_lock():
-            if self._refs.get(name) is None:
+        with self.commit_lock(), self.names_lock():
+            if self.ref_files.get(name) is None:
                 raise errors.unknown_ref(name, list(self.refs()))
-            self._refs.set(name, None, reason, self._temporary())
-            self._write_index()
+            self.ref_files.set(name, None, reason, self.temporary())
+            self.write_index()
 
     def ref(self, name: str) -> str | None:
         """Return the digest a name points to, or None."""
-        return self._refs.get(name)
+        return self.ref_files.get(name)
 
     def refs(self) -> dict[str, str]:
         """Return name to digest of every name, sorted by name."""
-        return self._refs.all()
+        return self.ref_files.all()
 
     def reflog(self, name: str) -> list[RefEntry]:
         """Return what a name pointed to, newest first."""
-        return self._refs.log(name)
+        return self.ref_files.log(name)
 
     @property
     def current(self) -> str | None:
@@ -242,8 +259,8 @@ class Store:
         """Make `name` the one that commands use when none is given."""
         data = workspace.encode_current(names.check_name(name))
         if fs.read(self.path / "current") != data:
-            with self.commit_lock(), self._names_lock():
-                fs.replace(self.path / "current", data, self._temporary())
+            with self.commit_lock(), self.names_lock():
+                fs.replace(self.path / "current", data, self.temporary())
 
     def resolve(self, selector: str) -> str:
         """Return the digest a selector means; see `r2s.store.select`."""
@@ -264,12 +281,12 @@ class Store:
     def checkpoint(self, key: str) -> StoredCheckpoint:
         """Return the checkpoints of an action; use under its key lock."""
         folder = self.path / "checkpoints"
-        return StoredCheckpoint(folder, key, self._temporary, self.commit_lock)
+        return StoredCheckpoint(folder, key, self.temporary, self.commit_lock)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Yield an empty folder that is removed afterwards, by the next process if this one dies."""
-        path = self._temporary()
+        path = self.temporary()
         fs.make_folder(path)
         try:
             yield path
@@ -282,18 +299,104 @@ class Store:
             for digest in digests:
                 self._own_lease().hold(digest)
 
+    # Care ------------------------------------------------------------------------------------------
+
+    def plan_gc(self, now_s: float, keep: Keep = DEFAULT_KEEP) -> GcPlan:
+        """Return what gc would remove at `now_s` [s since 1970], with names people know."""
+        with self.commit_lock():
+            return gc.plan(self, now_s, keep)
+
+    def gc(self, plan: GcPlan, on_wait: OnWait | None = None) -> str | None:
+        """Move what the plan lists to the trash; return an id for `undo_gc`, None for nothing."""
+        with self.exclusive_lock(on_wait):
+            trash.purge(self, plan.now_s)
+            return gc.collect(self, plan)
+
+    def undo_gc(self, identifier: str | None = None) -> list[str]:
+        """Bring back what a gc removed (the newest, or `identifier`); return what was lost.
+
+        Raises:
+            R2SError: R2S-STORE-051, there is nothing to bring back.
+        """
+        with self.exclusive_lock():
+            known = trash.identifiers(self)
+            if not known or (identifier is not None and identifier not in known):
+                raise errors.nothing_to_undo()
+            return trash.restore(self, identifier or known[0])
+
+    def purge(self, now_s: float, *, everything: bool = False) -> int:
+        """Free the trash older than 7 days (or all); return how many gc's were made final."""
+        with self.exclusive_lock():
+            return trash.purge(self, now_s, everything=everything)
+
+    def fsck(self) -> list[Finding]:
+        """Read and verify every byte of the workspace; return what is wrong. Changes nothing."""
+        with self.commit_lock():
+            return fsck.check(self)
+
+    def repair(self, rerun: Callable[[Broken], None] | None = None) -> Repair:
+        """Quarantine what is wrong, rebuild what is derived, make the rest again.
+
+        Args:
+            rerun: makes a broken artifact again (by its action key); called without any lock held,
+                inputs before what was made from them.
+        """
+        with self.exclusive_lock():
+            broken, report = repair.mend(self)
+        return repair.remake(self, broken, report, rerun)
+
+    # Exchange --------------------------------------------------------------------------------------
+
+    def pack(self, digests: Iterable[str], file: Path) -> None:
+        """Write artifacts with all they were made from into one OCI tar; the same bytes each time."""
+        with self.commit_lock():
+            transfer.pack(self, list(digests), Path(file))
+
+    def unpack(
+        self, file: Path, name: str = "", *, limits: Limits = DEFAULT_LIMITS
+    ) -> list[Imported]:
+        """Store the artifacts of a package from a stranger, named `imported/<name>/…`.
+
+        Raises:
+            UnsafeInput: R2S-STORE-050; nothing of it is visible then.
+        """
+        return transfer.unpack(self, Path(file), name, limits)
+
+    def push(self, digests: Iterable[str], layout: Path) -> list[str]:
+        """Copy artifacts with all they were made from into another OCI layout; return their names."""
+        with self.commit_lock():
+            return transfer.push(self, list(digests), Path(layout))
+
+    def pull(
+        self, layout: Path, name: str = "", *, limits: Limits = DEFAULT_LIMITS
+    ) -> list[Imported]:
+        """Store the artifacts of another OCI layout, treated like a package from a stranger."""
+        return transfer.pull(self, Path(layout), name, limits)
+
     # Locks and inner parts, for the modules of this package ----------------------------------------
 
     def commit_lock(self) -> AbstractContextManager[None]:
         """The store lock, shared: many may commit at once, none while gc or repair runs."""
-        return locked(self.path / "locks" / "store", "the workspace", shared=True)
+        return self._store_gate.passed(shared=True)
 
     def exclusive_lock(self, on_wait: OnWait | None = None) -> AbstractContextManager[None]:
         """The store lock, exclusive: gc and repair run alone."""
-        return locked(self.path / "locks" / "store", "the workspace", on_wait=on_wait)
+        return self._store_gate.passed(on_wait=on_wait)
 
-    def _names_lock(self) -> AbstractContextManager[None]:
-        return locked(self.path / "locks" / "names", "the names of the workspace")
+    def key_is_locked(self, key: str) -> bool:
+        """Whether somebody is building the action `key` right now."""
+        return is_locked(self.path / "locks" / f"key-{runs.key_hex(key)}")
+
+    def called(self, digest: str) -> str:
+        """Return what people call an artifact: its names, else its kind and first digits."""
+        found = [name for name, value in self.ref_files.readable().items() if value == digest]
+        if found:
+            return ", ".join(found)
+        manifest = self.peek(digest)
+        return f"{manifest.kind} {digest[7:19]}" if manifest else digest[7:19]
+
+    def names_lock(self) -> AbstractContextManager[None]:
+        return self._names_gate.passed()
 
     def _own_lease(self) -> Lease:
         import os
@@ -303,11 +406,12 @@ class Store:
             weakref.finalize(self, _release_quietly, lease)
         return self._lease
 
-    def _temporary(self) -> Path:
+    def temporary(self) -> Path:
+        """Return a new path for a temporary file or folder, swept if this process dies."""
         return self._own_lease().temporary()
 
     def _commit_manifest(self, manifest: bytes) -> str:
-        batch = self.blobs.batch(self._temporary)
+        batch = self.blobs.batch(self.temporary)
         digest = batch.add(manifest)
         batch.commit()
         self._own_lease().hold(digest)
@@ -319,23 +423,24 @@ class Store:
             if self.blobs.size(blob.digest) != blob.size:
                 raise errors.missing(blob.digest, self._where(manifest, blob.title or "its config"))
 
-    def _write_index(self) -> None:
-        """Rewrite `index.json` from `refs/`. Call under the names lock."""
-        entries = {}
-        for name, digest in self._refs.readable().items():
-            with suppress(errors.IntegrityError):
-                entries[name] = self.manifest(digest)
-        data = oci.encode_index(entries)
+    def index_bytes(self) -> bytes:
+        """Return what `index.json` must hold, from `refs/`. Call under the names lock."""
+        named = ((name, self.peek(digest)) for name, digest in self.ref_files.readable().items())
+        return oci.encode_index((name, manifest) for name, manifest in named if manifest)
+
+    def write_index(self) -> None:
+        """Rewrite `index.json` where it is not right. Call under the names lock."""
+        data = self.index_bytes()
         if fs.read(self.path / "index.json") != data:
-            fs.replace(self.path / "index.json", data, self._temporary())
+            fs.replace(self.path / "index.json", data, self.temporary())
 
     def _rewrite_index(self) -> None:
-        with self.commit_lock(), self._names_lock():
-            self._write_index()
+        with self.commit_lock(), self.names_lock():
+            self.write_index()
 
     def _where(self, manifest: Manifest, part: str) -> str:
         called = [
-            name for name, digest in self._refs.readable().items() if digest == manifest.digest
+            name for name, digest in self.ref_files.readable().items() if digest == manifest.digest
         ]
         return f"{part} of {manifest.kind} {', '.join(called) or manifest.digest[7:19]}"
 

@@ -63,8 +63,12 @@ def is_workspace(path: Path) -> bool:
     )
 
 
-def lay_out(path: Path) -> None:
-    """Make a workspace folder, or finish one whose making was interrupted. `format` comes last."""
+def lay_out(path: Path, *, rewrite: bool = False) -> None:
+    """Make a workspace folder, or finish one whose making was interrupted. `format` comes last.
+
+    Args:
+        rewrite: also put fixed files right whose content was changed.
+    """
     fs.make_folder(path)
     strangers = set(fs.names_in(path)) - _known_names()
     if strangers and not is_workspace(path):
@@ -72,11 +76,11 @@ def lay_out(path: Path) -> None:
     for folder in FOLDERS:
         fs.make_folder(path / folder)
     for name, content in FIXED.items():
-        if not fs.exists(path / name):
+        if not fs.exists(path / name) or (rewrite and fs.read(path / name) != content):
             fs.replace(path / name, content, _aside(path))
     if not fs.exists(path / "index.json"):
-        fs.replace(path / "index.json", encode_index({}), _aside(path))
-    if not fs.exists(path / "format"):
+        fs.replace(path / "index.json", encode_index([]), _aside(path))
+    if not fs.exists(path / "format") or (rewrite and fs.read(path / "format") != FORMAT.encode()):
         fs.replace(path / "format", FORMAT.encode(), _aside(path))
 
 
