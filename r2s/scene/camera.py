@@ -1,0 +1,42 @@
+"""A good place to take a picture from: robot and things in view, from the open side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from r2s.core.rigid import Array
+from r2s.scene.distance import distance_to_place
+from r2s.scene.environment import Environment
+from r2s.scene.twin import Twin
+
+DIRECTIONS, ELEVATION_RAD = 16, 0.5
+DISTANCE = 2.0  # in radii of what is looked at
+
+
+def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
+    """Return (position, target, extent [m]) to see (n, 3) world points of interest."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    target = (low + high) / 2
+    radius = max(0.5 * float(np.linalg.norm(high - low)), 0.25)
+    best, value = target + [0, -1, 1], -np.inf
+    for turn in np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False):
+        flat = np.array([np.cos(turn), np.sin(turn), np.tan(ELEVATION_RAD)])
+        direction = flat / np.linalg.norm(flat)
+        position = target + DISTANCE * radius * direction
+        clear = _visible(position, points, twin.place)
+        # From the side, robot and things stand next to each other instead of behind one another.
+        flat_axis = target[:2] - np.asarray(twin.stance.position)[:2]
+        length = float(np.linalg.norm(flat_axis))
+        side = 1 - abs(float(flat_axis @ direction[:2])) / length if length > 0.05 else 0.5
+        score = clear + 0.3 * side
+        if score > value + 1e-9:
+            best, value = position, score
+    return np.round(best, 4), np.round(target, 4), round(2 * radius, 4)
+
+
+def _visible(position: Array, points: Array, place: Environment) -> float:
+    """Return the share of points with nothing between them and the camera."""
+    steps = np.linspace(0.02, 0.9, 24)
+    rays = points[:, None] + steps[None, :, None] * (position - points)[:, None]
+    free = distance_to_place(rays.reshape(-1, 3), place).reshape(len(points), -1) > -1e-3
+    return float(free.all(axis=1).mean())

@@ -1,0 +1,176 @@
+"""The place as data: what the reconstruction found, ready to be written into either model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r2s.artifacts.geometry import Geom, Range, Vec3
+from r2s.artifacts.reconstruction import Body, Reconstruction
+
+# Mass of a movable thing whose reconstruction gave none: its bounding box at this density [kg/m3].
+ASSUMED_DENSITY = 450.0
+SMALLEST_INERTIA = 1e-7  # kg m2, below which a free body is stiffer than the time step
+STAND = "stand"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One body of the place.
+
+    Attributes:
+        geoms: colliders, world frame.
+        mass, com, inertia: of a movable thing; (3, 3) about the centre of mass, world axes.
+        offset: metres it was moved by to free it of overlaps.
+    """
+
+    name: str
+    role: str
+    movable: bool
+    geoms: tuple[Geom, ...]
+    friction: float
+    color: Vec3
+    parent: str = ""
+    mass: float = 0.0
+    com: Vec3 = (0.0, 0.0, 0.0)
+    inertia: tuple[float, ...] = (0.0,) * 9
+    visual: int = -1
+
+    def frozen(self) -> Thing:
+        """Return the thing bolted to where it is."""
+        return replace(self, movable=False)
+
+    def moved(self, offset: np.ndarray) -> Thing:
+        """Return the thing moved by (3,) metres."""
+        geoms = tuple(
+            g.model_copy(update={"position": _vec(np.add(g.position, offset))}) for g in self.geoms
+        )
+        return replace(self, geoms=geoms, com=_vec(np.add(self.com, offset)))
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything in the place.
+
+    Attributes:
+        hulls: vertices (v, 3) float64, metres, in the frame of the geom that names them.
+        visuals: surfaces for pictures: vertices (v, 3) and faces (f, 3), world frame.
+    """
+
+    things: tuple[Thing, ...]
+    hulls: tuple[np.ndarray, ...]
+    visuals: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+    def thing(self, name: str) -> Thing:
+        return next(thing for thing in self.things if thing.name == name)
+
+    def with_thing(self, thing: Thing) -> Environment:
+        """Return the environment with `thing` added, or in place of its namesake."""
+        if all(thing.name != other.name for other in self.things):
+            return replace(self, things=(*self.things, thing))
+        things = tuple(thing if thing.name == other.name else other for other in self.things)
+        return replace(self, things=things)
+
+    @property
+    def movable(self) -> tuple[str, ...]:
+        return tuple(thing.name for thing in self.things if thing.movable)
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (3,) corners of the box around everything but infinite planes [m]."""
+        boxes = [geom_bounds(g, self.hulls) for t in self.things for g in t.geoms]
+        boxes = [box for box in boxes if np.all(np.isfinite(box[0]))]
+        if not boxes:
+            return np.full(3, -1.0), np.full(3, 1.0)
+        return np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
+
+
+def environment(reconstruction: Reconstruction) -> Environment:
+    """Return the bodies of a reconstruction, in its order."""
+    hulls = tuple(np.asarray(v, np.float64) for v, _ in reconstruction.hulls)
+    visuals = tuple(
+        (np.asarray(v, np.float64), np.asarray(f, np.int32)) for v, f, _ in reconstruction.visuals
+    )
+    things = tuple(
+        _thing(body, index if index < len(visuals) and len(visuals[index][1]) else -1, hulls)
+        for index, body in enumerate(reconstruction.info.bodies)
+    )
+    return Environment(things, hulls, visuals)
+
+
+def stand(x: float, y: float, floor: float, top: float, half_m: float) -> Thing:
+    """Return a box that lifts a robot base above the floor: its top at `top`, (2 half_m) wide."""
+    half_height = (top - floor) / 2
+    geom = Geom(
+        shape="box",
+        size=(half_m, half_m, half_height),
+        position=(x, y, floor + half_height),
+    )
+    return Thing(STAND, "support", False, (geom,), 0.8, (0.35, 0.37, 0.4))
+
+
+def geom_bounds(geom: Geom, hulls: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the world-aligned (3,) corners around a geom; planes without size are infinite."""
+    from r2s.core.rigid import quat_to_matrix
+
+    rotation = quat_to_matrix(geom.quaternion)
+    centre, size = np.asarray(geom.position), np.asarray(geom.size)
+    if geom.shape == "plane":
+        if size[0] <= 0 or size[1] <= 0:
+            return np.full(3, -np.inf), np.full(3, np.inf)
+        half = np.abs(rotation) @ np.array([size[0], size[1], 0.0])
+    elif geom.shape == "hull":
+        points = hulls[geom.hull] @ rotation.T + centre
+        return points.min(axis=0), points.max(axis=0)
+    elif geom.shape == "box":
+        half = np.abs(rotation) @ size
+    elif geom.shape == "sphere":
+        half = np.full(3, size[0])
+    elif geom.shape == "capsule":
+        half = np.abs(rotation[:, 2]) * size[1] + size[0]
+    else:
+        axis = rotation[:, 2]
+        half = np.abs(axis) * size[1] + size[0] * np.sqrt(np.maximum(1 - axis**2, 0))
+    return centre - half, centre + half
+
+
+def _thing(body: Body, visual: int, hulls: tuple[np.ndarray, ...]) -> Thing:
+    thing = Thing(
+        name=body.name,
+        role=body.role,
+        movable=body.mobility == "movable" and bool(body.geoms),
+        geoms=body.geoms,
+        friction=body.friction.value,
+        color=body.color,
+        parent=body.parent,
+        visual=visual,
+    )
+    if not thing.movable:
+        return thing
+    ixx, iyy, izz, ixy, ixz, iyz = body.inertia_kg_m2
+    inertia = np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])
+    mass, com = _mass(body.mass_kg), np.asarray(body.com_m)
+    if mass <= 0 or np.any(np.linalg.eigvalsh(inertia) <= 0):
+        mass, com, inertia = _box_inertia(thing, mass, hulls)
+    inertia += max(SMALLEST_INERTIA - float(np.linalg.eigvalsh(inertia)[0]), 0.0) * np.eye(3)
+    return replace(
+        thing, mass=mass, com=_vec(com), inertia=tuple(float(x) for x in inertia.ravel())
+    )
+
+
+def _mass(mass: Range | None) -> float:
+    return mass.value if mass else 0.0
+
+
+def _box_inertia(thing: Thing, mass: float, hulls) -> tuple[float, np.ndarray, np.ndarray]:
+    boxes = [geom_bounds(geom, hulls) for geom in thing.geoms]
+    low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
+    edge = high - low
+    mass = mass if mass > 0 else float(max(ASSUMED_DENSITY * np.prod(edge), 1e-3))
+    square = edge**2
+    return mass, (low + high) / 2, mass / 12 * np.diag(square.sum() - square)
+
+
+def _vec(values) -> Vec3:
+    x, y, z = (float(value) for value in values)
+    return (x, y, z)

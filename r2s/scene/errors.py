@@ -1,0 +1,99 @@
+"""What can go wrong while a scene is built, in words.
+
+R2S-SCENE-001  the robot stands nowhere
+R2S-SCENE-002  the place the user gave collides
+R2S-SCENE-003  nothing is reachable
+R2S-SCENE-004  this robot cannot do this task
+R2S-SCENE-005  the scene does not settle
+R2S-SCENE-006  MuJoCo refuses the model
+R2S-SCENE-007  a floating robot has no free floor
+R2S-SCENE-008  a setting contradicts another
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from r2s.artifacts.robot import RobotInfo
+from r2s.core.errors import R2SError, UsageError
+
+
+def no_place(robot: RobotInfo, tried: int, best: str, surfaces: Sequence[str]) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-001",
+        f"{robot.name} stands nowhere without touching the twin ({tried} places tried)",
+        where=f"surfaces looked at: {', '.join(surfaces) or 'none'}; best place: {best}",
+        why=f"it needs a free disc of {robot.base_radius_m:.2f} m radius and a free home pose",
+        remedy="r2s build-scene --place X,Y,Z,YAW   (or --mount stand)",
+    )
+
+
+def place_collides(robot: RobotInfo, place: Sequence[float], pairs: Sequence[str]) -> R2SError:
+    where = ", ".join(f"{value:g}" for value in place)
+    return R2SError(
+        "R2S-SCENE-002",
+        f"{robot.name} at home touches the twin at the place that was given",
+        where=f"--place {where}: {'; '.join(pairs[:4])}",
+        why="an episode that begins in a collision teaches nothing",
+        remedy="raise Z, move the base, or leave --place out to have one found",
+    )
+
+
+def nothing_reachable(robot: RobotInfo, free: int, sampled: int, needed: int, why: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-003",
+        f"only {free} of {sampled} sampled configurations reach free space (needed: {needed})",
+        where=f"{robot.name}, reach {robot.reach_m:.2f} m: {why}",
+        why="a reach task without goals cannot be trained",
+        remedy="r2s build-scene --place X,Y,Z,YAW   (more room), or --goal-clearance-m 0.01",
+    )
+
+
+def task_impossible(robot: RobotInfo, task: str, missing: str, other: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-004",
+        f"{robot.name} cannot do the task {task!r}: it {missing}",
+        where=f"robot kind {robot.kind}, base {robot.base}",
+        why="the task's signals and actions do not exist on this robot",
+        remedy=f"r2s build-scene --task {other}" if other else "choose another robot",
+    )
+
+
+def not_settling(what: str, where: str, why: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-005",
+        what,
+        where=where,
+        why=why,
+        remedy="r2s build-scene --objects fixed   (bolts objects down), or give --place",
+    )
+
+
+def refused_by_mujoco(file: str, error: Exception) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-006",
+        f"MuJoCo cannot compile {file}: {str(error).strip()}",
+        where=file,
+        why="the twin has to open in plain MuJoCo",
+        remedy="r2s robot doctor   (checks the robot), r2s show reconstruction (checks the place)",
+    )
+
+
+def no_free_floor(robot: RobotInfo, why: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-007",
+        f"{robot.name} has no free floor to stand on",
+        where=why,
+        why=f"a floating base needs floor with {robot.base_radius_m:.2f} m around it free",
+        remedy="scan the floor too, or give r2s build-scene --place X,Y,Z,YAW",
+    )
+
+
+def contradiction(what: str, remedy: str) -> UsageError:
+    return UsageError(
+        "R2S-SCENE-008",
+        what,
+        where="build-scene",
+        why="the settings exclude each other",
+        remedy=remedy,
+    )

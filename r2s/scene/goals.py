@@ -1,0 +1,121 @@
+"""Goals for an end effector: each with the collision-free configuration that proves it reachable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2s.core.context import StageContext
+from r2s.core.rigid import Array, quat_to_matrix
+from r2s.core.seeds import generator
+from r2s.scene.distance import distance_to_place
+from r2s.scene.environment import STAND, Environment
+from r2s.scene.errors import nothing_reachable
+from r2s.scene.twin import Twin
+
+OVERSAMPLING = 4  # configurations tried per goal asked for, at least MIN_SAMPLES
+MIN_SAMPLES, MAX_SAMPLES = 2000, 12_000
+MIN_GOALS = 50
+# Beyond the scanned place nothing is known to be free.
+OUTSIDE_M = 0.05
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Attributes:
+    points: (n, 3) float32, metres, robot base frame.
+    configurations: (n, joints) float32 in the order of the action's joints.
+    free_fraction: share of sampled configurations that were free.
+    simple_fraction: share of the goals whose straight path from home is free.
+    """
+
+    points: np.ndarray
+    configurations: np.ndarray
+    free_fraction: float
+    simple_fraction: float
+
+
+def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageContext) -> Goals:
+    """Sample `count` goals spread over the free workspace.
+
+    A goal's configuration is clear of the place by `clearance_m` and of the robot itself with exact
+    colliders, touches nothing with training colliders, and the goal lies over the scanned place.
+
+    Raises:
+        R2SError: fewer than 50 goals were found (`R2S-SCENE-003`).
+    """
+    exact, train = twin.probe(exact=True, clearance_m=clearance_m), twin.probe(exact=False)
+    actions, site = twin.vocabulary.actions, twin.robot.info.ee_site
+    random = generator(context.seed, "scene", "goals")
+    low, high = np.array(actions.low), np.array(actions.high)
+    tries = int(np.clip(OVERSAMPLING * count, MIN_SAMPLES, MAX_SAMPLES))
+    samples = low + (high - low) * random.random((tries, len(low)))
+    free, points = [], []
+    for number, q in enumerate(samples):
+        if number % 500 == 0:
+            context.stop_if_cancelled()
+            context.progress("goals", number, tries)
+        if train.is_free(q) and exact.is_free(q):
+            free.append(q)
+            points.append(exact.site(site))
+    configurations, world = np.array(free).reshape(-1, len(low)), np.array(points).reshape(-1, 3)
+    useful = over_the_place(world, twin.place, clearance_m)
+    configurations, world = configurations[useful], world[useful]
+    home = np.array([twin.stance.qpos[name] for name in actions.joints])
+    simple = np.array(
+        [train.path_is_free(home, q) and exact.path_is_free(home, q, 0.2) for q in configurations],
+        bool,
+    )
+    if len(world) < MIN_GOALS:
+        why = f"{len(free)} free configurations, {len(world)} of them over the scanned place"
+        raise nothing_reachable(twin.robot.info, len(world), tries, MIN_GOALS, why)
+    # Straight paths first: a goal behind an obstacle is a planning problem, not a reach.
+    pick = spread(world[simple], count)
+    chosen = np.flatnonzero(simple)[pick]
+    if len(chosen) < min(count, MIN_GOALS):
+        rest = np.flatnonzero(~simple)
+        chosen = np.concatenate([chosen, rest[spread(world[rest], count - len(chosen))]])
+    local = to_base(world[chosen], twin)
+    return Goals(
+        points=np.round(local, 6).astype(np.float32),
+        configurations=np.round(configurations[chosen], 6).astype(np.float32),
+        free_fraction=round(len(free) / tries, 6),
+        simple_fraction=round(float(simple[chosen].mean()), 6),
+    )
+
+
+def over_the_place(points: Array, place: Environment, clearance_m: float) -> Array:
+    """Return (n,) bool: above the lowest surface, within the scanned extent, clear of every collider."""
+    low, high = place.bounds()
+    tops = [
+        float(geom.position[2] + (geom.size[2] if geom.shape == "box" else 0.0))
+        for thing in place.things
+        if thing.role in ("support", "floor") and thing.name != STAND
+        for geom in thing.geoms
+    ]
+    inside = np.all(
+        (points[:, :2] > low[:2] - OUTSIDE_M) & (points[:, :2] < high[:2] + OUTSIDE_M), axis=1
+    )
+    above = points[:, 2] > min(tops, default=low[2]) + clearance_m
+    return inside & above & (distance_to_place(points, place) > clearance_m)
+
+
+def spread(points: Array, count: int) -> np.ndarray:
+    """Return indices of up to `count` of (n, 3) points, each the farthest from those before it."""
+    if len(points) <= count:
+        return np.arange(len(points))
+    if count <= 0:
+        return np.zeros(0, int)
+    chosen = np.zeros(count, int)
+    gap = np.full(len(points), np.inf)
+    for step in range(1, count):
+        gap = np.minimum(gap, ((points - points[chosen[step - 1]]) ** 2).sum(axis=1))
+        chosen[step] = int(np.argmax(gap))
+    return chosen
+
+
+def to_base(points: Array, twin: Twin) -> Array:
+    """Return (n, 3) world points in the robot base frame."""
+    rotation = quat_to_matrix(twin.stance.quaternion)
+    return (points - np.asarray(twin.stance.position)) @ rotation

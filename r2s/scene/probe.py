@@ -1,0 +1,130 @@
+"""Questions about collisions, asked of a compiled model without stepping it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2s.artifacts.scene import ROBOT_PREFIX
+from r2s.core.rigid import Array
+from r2s.scene.compose import Stance, home_state
+from r2s.scene.errors import refused_by_mujoco
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Two geoms closer than asked: distance [m], negative inside."""
+
+    one: str
+    other: str
+    distance_m: float
+
+    def __str__(self) -> str:
+        return f"{self.one} - {self.other} ({1000 * self.distance_m:+.1f} mm)"
+
+
+class Probe:
+    """A model with a robot whose base and joints are moved by hand.
+
+    Args:
+        clearance_m: how near the robot may come to the place; of itself it must only not touch.
+    """
+
+    def __init__(
+        self,
+        xml: bytes,
+        assets: Mapping[str, bytes],
+        stance: Stance,
+        joints: Iterable[str],
+        *,
+        base_body: str,
+        clearance_m: float = 0.0,
+        file: str = "scene.xml",
+    ):
+        import mujoco
+
+        self._mujoco = mujoco
+        self.model = compiled(xml, assets, file)
+        self.data = mujoco.MjData(self.model)
+        self.base = self.model.body(ROBOT_PREFIX + base_body).id
+        self.free = self.model.body_jntnum[self.base] > 0 and (
+            self.model.jnt_type[self.model.body_jntadr[self.base]] == mujoco.mjtJoint.mjJNT_FREE
+        )
+        self.qpos_index = np.array(
+            [self.model.joint(ROBOT_PREFIX + name).qposadr[0] for name in joints], int
+        )
+        self.home, _ = home_state(self.model, stance)
+        names = [self.model.body(int(b)).name for b in self.model.geom_bodyid]
+        self.of_robot = np.array([name.startswith(ROBOT_PREFIX) for name in names])
+        self.model.geom_margin[~self.of_robot] = clearance_m
+        self.clearance_m = clearance_m
+
+    def stand(self, position, quaternion) -> None:
+        """Move the base to a pose in the world."""
+        if self.free:
+            address = int(self.model.jnt_qposadr[self.model.body_jntadr[self.base]])
+            self.home[address : address + 7] = [*position, *quaternion]
+        else:
+            self.model.body_pos[self.base] = position
+            self.model.body_quat[self.base] = quaternion
+
+    def pose(self, joints: Array | None = None) -> None:
+        """Put the joints somewhere, everything else at home, and compute kinematics."""
+        self.data.qpos[:] = self.home
+        if joints is not None:
+            self.data.qpos[self.qpos_index] = joints
+        self._mujoco.mj_kinematics(self.model, self.data)
+
+    def touches(self, joints: Array | None = None) -> list[Touch]:
+        """Return what the robot touches (or comes too near to) in a configuration."""
+        self.pose(joints)
+        self._mujoco.mj_collision(self.model, self.data)
+        found = []
+        for index in np.flatnonzero(self._near()):
+            one, other = (int(g) for g in self.data.contact.geom[index])
+            distance = float(self.data.contact.dist[index])
+            found.append(Touch(self._geom(one), self._geom(other), distance))
+        return sorted(found, key=lambda touch: (touch.distance_m, touch.one, touch.other))
+
+    def is_free(self, joints: Array | None = None) -> bool:
+        """Whether the robot is clear of itself and of the place."""
+        self.pose(joints)
+        self._mujoco.mj_collision(self.model, self.data)
+        return not self._near().any()
+
+    def path_is_free(self, start: Array, end: Array, step_rad: float = 0.08) -> bool:
+        """Whether the straight line between two configurations is clear."""
+        count = max(2, int(np.ceil(np.abs(end - start).max() / step_rad)) + 1)
+        return all(self.is_free(start + t * (end - start)) for t in np.linspace(0, 1, count))
+
+    def site(self, name: str) -> Array:
+        """Return the (3,) world position of a robot site in the current pose."""
+        return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
+
+    def _near(self) -> np.ndarray:
+        if not self.data.ncon:
+            return np.zeros(0, bool)
+        pairs = self.data.contact.geom
+        robot = self.of_robot[pairs]
+        limit = np.where(robot.all(axis=1), 0.0, self.clearance_m)
+        return robot.any(axis=1) & (self.data.contact.dist < limit)
+
+    def _geom(self, geom: int) -> str:
+        name = self.model.geom(geom).name
+        return name or self.model.body(int(self.model.geom_bodyid[geom])).name
+
+
+def compiled(xml: bytes, assets: Mapping[str, bytes], file: str):
+    """Return the compiled `MjModel`.
+
+    Raises:
+        R2SError: MuJoCo refuses it (`R2S-SCENE-006`).
+    """
+    import mujoco
+
+    try:
+        return mujoco.MjModel.from_xml_string(xml.decode(), dict(assets))
+    except ValueError as error:
+        raise refused_by_mujoco(file, error) from error

@@ -1,0 +1,85 @@
+"""What varies between copies by default: what nobody measured, and what wears and drifts."""
+
+from __future__ import annotations
+
+from r2s.artifacts.randomization import Randomize
+from r2s.artifacts.reconstruction import Reconstruction
+from r2s.artifacts.scene import ROBOT_PREFIX
+
+# Bounds of a factor on a thing's mass: reconstruct states ranges that span a decade for closed boxes.
+MASS_FACTORS = (0.3, 3.0)
+
+
+def default_randomization(
+    task: str, movable: tuple[str, ...], reconstruction: Reconstruction, *, friction: bool
+) -> tuple[Randomize, ...]:
+    """Return the list for a task in a scene.
+
+    Args:
+        friction: the scene has colliders besides the robot's (something to slide on).
+    """
+    entries = [
+        Randomize(
+            name="joint_damping", target="joint", select=f"{ROBOT_PREFIX}*", field="damping",
+            operation="scale", low=0.7, high=1.4,
+        ),
+        Randomize(
+            name="gain", target="actuator", field="gain", operation="scale", low=0.85, high=1.15
+        ),
+        Randomize(
+            name="link_mass", target="body", select=f"{ROBOT_PREFIX}*", field="mass",
+            operation="scale", low=0.9, high=1.1, when="run",
+        ),
+        Randomize(
+            name="joint_bias", target="signal", select="joint_pos", field="bias", operation="add",
+            low=-0.01, high=0.01, per="target",
+        ),
+        Randomize(
+            name="action_latency", target="action", field="latency", operation="abs", low=0.0,
+            high=0.02,
+        ),
+        Randomize(
+            name="sensor_noise", target="signal", select="joint_*", field="noise", operation="scale",
+            low=0.5, high=2.0,
+        ),
+    ]  # fmt: skip
+    if friction:
+        entries.append(
+            Randomize(
+                name="friction", target="geom", field="friction", operation="scale", low=0.6,
+                high=1.4,
+            )
+        )  # fmt: skip
+    if movable:
+        low, high = _mass_factors(movable, reconstruction)
+        entries += [
+            Randomize(
+                name="object_mass", target="object", field="mass", operation="scale",
+                distribution="loguniform", low=low, high=high, per="target",
+            ),
+            Randomize(
+                name="object_position", target="object", field="position", operation="add",
+                low=-0.005, high=0.005, per="target",
+            ),
+        ]  # fmt: skip
+    if task == "reach":
+        entries.append(
+            Randomize(
+                name="base_position", target="base", field="position", operation="add",
+                low=-0.005, high=0.005,
+            )
+        )  # fmt: skip
+    return tuple(entries)
+
+
+def _mass_factors(movable: tuple[str, ...], reconstruction: Reconstruction) -> tuple[float, float]:
+    """Return the widest factors that stay within every movable thing's mass range, bounded."""
+    ratios = [
+        (body.mass_kg.low / body.mass_kg.value, body.mass_kg.high / body.mass_kg.value)
+        for body in reconstruction.info.bodies
+        if body.name in movable and body.mass_kg and body.mass_kg.value > 0
+    ]
+    low = max([MASS_FACTORS[0], *(r[0] for r in ratios)])
+    high = min([MASS_FACTORS[1], *(r[1] for r in ratios)])
+    low, high = min(low, 0.95), max(high, 1.05)
+    return round(low, 4), round(high, 4)

@@ -1,0 +1,203 @@
+"""What a task may observe and command on a robot, as named signals and the sensors behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from r2s.artifacts.robot import Joint, RobotInfo
+from r2s.artifacts.scene import ROBOT_PREFIX
+from r2s.artifacts.signal import ActionSpec, Signal
+from r2s.scene.compose import HEIGHT_QUATERNION, HEIGHT_SITE, number
+
+XYZ = ("x", "y", "z")
+# Noise of hobby servos' 12-bit encoders (4096 steps per turn: 1.5 mrad) and their differenced speed.
+JOINT_POS_NOISE_RAD, JOINT_VEL_NOISE_RAD_S = 0.002, 0.05
+# MEMS IMU as in legged robots' drivers after filtering.
+QUAT_NOISE, GYRO_NOISE_RAD_S = 0.005, 0.05
+# Serial and USB buses deliver within one to two cycles.
+SENSOR_LATENCY_S = (0.0, 0.01)
+# A relative action moves the target at most this fast; slower joints keep half of their limit.
+RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.5
+# An absolute action of 1 is this share of the way to the nearer limit, at most this angle.
+ABSOLUTE_SHARE, ABSOLUTE_RAD = 0.8, 0.5
+LIMIT_MARGIN = 0.01  # share of a joint's range kept free at both ends
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Signals of a task on a robot, and how the models provide them.
+
+    Attributes:
+        sensors: (MJCF element, attributes), same in both models, in order.
+        sites: (body or "", attributes) that the sensors need.
+    """
+
+    signals: tuple[Signal, ...]
+    observations: tuple[str, ...]
+    critic: tuple[str, ...]
+    actions: ActionSpec
+    sensors: tuple[tuple[str, Mapping[str, str]], ...]
+    sites: tuple[tuple[str, Mapping[str, str]], ...] = ()
+
+
+def action_joints(robot: RobotInfo, task: str) -> tuple[Joint, ...]:
+    """Return the joints a task moves: all actuated ones, without the gripper for `reach`."""
+    skip = set(robot.gripper) if task == "reach" else set()
+    joints = {joint.name: joint for joint in robot.joints}
+    return tuple(joints[name] for name in robot.actuators if name not in skip)
+
+
+def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of `reach`: joints, the goal, and the vector from end effector to goal."""
+    joints = action_joints(robot, "reach")
+    chain = robot.chain.joints if robot.chain else ()
+    measured = [joint.name for joint in joints]
+    measured += [name for name in chain if name not in measured]
+    joint_signals, sensors = _joint_signals(tuple(measured), tuple(j.name for j in joints))
+    sensors += [
+        (
+            "framepos",
+            {
+                "name": "ee_pos", "objtype": "site", "objname": ROBOT_PREFIX + robot.ee_site,
+                "reftype": "xbody", "refname": ROBOT_PREFIX + robot.base_body,
+            },
+        )
+    ]  # fmt: skip
+    signals = (
+        *joint_signals,
+        Signal(name="goal_pos", elements=XYZ, unit="m", frame="robot_base", kind="measured"),
+        Signal(
+            name="ee_to_goal", elements=XYZ, unit="m", frame="robot_base", kind="derived",
+            derivation="ee_to_goal",
+        ),
+        Signal(
+            name="ee_pos", elements=XYZ, unit="m", frame="robot_base", kind="privileged",
+            sensors=("ee_pos",),
+        ),
+    )  # fmt: skip
+    names = ("joint_pos", "joint_vel", "joint_target", "last_action", "goal_pos", "ee_to_goal")
+    return Vocabulary(
+        signals, names, ("ee_pos",), relative_actions(joints, control_s), tuple(sensors)
+    )
+
+
+def velocity_vocabulary(robot: RobotInfo) -> Vocabulary:
+    """Return the signals of `velocity`: IMU, joints, the command; truth about the base for the critic."""
+    joints = tuple(joint.name for joint in action_joints(robot, "velocity"))
+    joint_signals, sensors = _joint_signals(joints, joints)
+    base = ROBOT_PREFIX + robot.base_body
+    sites: list[tuple[str, Mapping[str, str]]] = [
+        ("", {"name": HEIGHT_SITE, "quat": " ".join(map(number, HEIGHT_QUATERNION)), "group": "5"})
+    ]
+    imu = ROBOT_PREFIX + robot.imu_site
+    if not robot.imu_site:
+        imu = ROBOT_PREFIX + "base_imu"
+        sites.append((base, {"name": imu, "group": "5"}))
+    sensors += [
+        ("framequat", {"name": "base_quat", "objtype": "xbody", "objname": base}),
+        ("gyro", {"name": "base_ang_vel", "site": imu}),
+        ("velocimeter", {"name": "base_lin_vel", "site": imu}),
+        (
+            "framepos",
+            {
+                "name": "base_height", "objtype": "xbody", "objname": base,
+                "reftype": "site", "refname": HEIGHT_SITE,
+            },
+        ),
+    ]  # fmt: skip
+    signals = (
+        Signal(
+            name="base_quat", elements=("w", "x", "y", "z"), unit="1", frame="world", kind="measured",
+            sensors=("base_quat",), noise_sigma=QUAT_NOISE, latency_s=SENSOR_LATENCY_S,
+        ),
+        Signal(
+            name="base_ang_vel", elements=XYZ, unit="rad/s", frame="imu", kind="measured",
+            sensors=("base_ang_vel",), noise_sigma=GYRO_NOISE_RAD_S, latency_s=SENSOR_LATENCY_S,
+        ),
+        Signal(
+            name="projected_gravity", elements=XYZ, unit="1", frame="robot_base", kind="derived",
+            derivation="projected_gravity",
+        ),
+        *(signal for signal in joint_signals if signal.name != "joint_target"),
+        Signal(
+            name="command_velocity", elements=("forward", "sideways", "yaw"), unit="m/s",
+            frame="robot_base", kind="measured",
+        ),
+        Signal(
+            name="base_lin_vel", elements=XYZ, unit="m/s", frame="imu", kind="privileged",
+            sensors=("base_lin_vel",),
+        ),
+        # The height comes first; see HEIGHT_SITE.
+        Signal(
+            name="base_height", elements=("z", "x", "y"), unit="m", frame="world",
+            kind="privileged", sensors=("base_height",),
+        ),
+    )  # fmt: skip
+    names = (
+        "base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "last_action", "command_velocity",
+    )  # fmt: skip
+    return Vocabulary(
+        signals, names, ("base_lin_vel",), absolute_actions(action_joints(robot, "velocity")),
+        tuple(sensors), tuple(sites),
+    )  # fmt: skip
+
+
+def relative_actions(joints: tuple[Joint, ...], control_s: float) -> ActionSpec:
+    """Return actions that move the last target: bounded speed, and a policy that does nothing holds."""
+    scale = []
+    for joint in joints:
+        speed = RELATIVE_SPEED_RAD_S if joint.kind == "hinge" else RELATIVE_SPEED_M_S
+        limit = RELATIVE_SHARE * joint.velocity if joint.velocity > 0 else speed
+        scale.append(round(min(speed, limit) * control_s, 6))
+    low, high = limits(joints)
+    return ActionSpec(
+        joints=tuple(joint.name for joint in joints), mode="relative", scale=tuple(scale),
+        offset=(0.0,) * len(joints), low=low, high=high,
+    )  # fmt: skip
+
+
+def absolute_actions(joints: tuple[Joint, ...]) -> ActionSpec:
+    """Return actions about the home pose."""
+    low, high = limits(joints)
+    scale = [
+        round(min(ABSOLUTE_RAD, ABSOLUTE_SHARE * max(joint.home - a, b - joint.home)), 6)
+        for joint, a, b in zip(joints, low, high, strict=True)
+    ]
+    return ActionSpec(
+        joints=tuple(joint.name for joint in joints), mode="absolute", scale=tuple(scale),
+        offset=tuple(joint.home for joint in joints), low=low, high=high,
+    )  # fmt: skip
+
+
+def limits(joints: tuple[Joint, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what targets are clipped to: the joints' limits less a margin."""
+    margins = [LIMIT_MARGIN * (joint.high - joint.low) for joint in joints]
+    low = tuple(round(j.low + m, 6) for j, m in zip(joints, margins, strict=True))
+    high = tuple(round(j.high - m, 6) for j, m in zip(joints, margins, strict=True))
+    return low, high
+
+
+def _joint_signals(
+    measured: tuple[str, ...], moved: tuple[str, ...]
+) -> tuple[tuple[Signal, ...], list[tuple[str, Mapping[str, str]]]]:
+    sensors: list[tuple[str, Mapping[str, str]]] = []
+    for kind in ("pos", "vel"):
+        for joint in measured:
+            attributes = {"name": f"joint_{kind}/{joint}", "joint": ROBOT_PREFIX + joint}
+            sensors.append((f"joint{kind}", attributes))
+    signals = (
+        Signal(
+            name="joint_pos", elements=measured, unit="rad", frame="joint", kind="measured",
+            sensors=tuple(f"joint_pos/{joint}" for joint in measured),
+            noise_sigma=JOINT_POS_NOISE_RAD, latency_s=SENSOR_LATENCY_S,
+        ),
+        Signal(
+            name="joint_vel", elements=measured, unit="rad/s", frame="joint", kind="measured",
+            sensors=tuple(f"joint_vel/{joint}" for joint in measured),
+            noise_sigma=JOINT_VEL_NOISE_RAD_S, latency_s=SENSOR_LATENCY_S,
+        ),
+        Signal(name="joint_target", elements=moved, unit="rad", frame="joint", kind="measured"),
+        Signal(name="last_action", elements=moved, unit="1", kind="measured"),
+    )  # fmt: skip
+    return signals, sensors

@@ -1,0 +1,79 @@
+"""Where a floating base may start: free floor, sampled, with a heading each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from r2s.core.seeds import generator
+from r2s.scene.errors import no_free_floor
+from r2s.scene.placement import Placement, yaw_quaternion
+from r2s.scene.surfaces import discs, surfaces
+from r2s.scene.twin import Twin, home_stance
+
+BODY_MARGIN_M = 0.05
+DROP_M = 0.003  # feet start this far above the floor
+HEADINGS = 4
+
+
+def find_floor(
+    twin: Twin, count: int, seed: int, given: tuple[float, ...] = ()
+) -> tuple[Placement, np.ndarray]:
+    """Return the twin with its robot on the floor, and (m, 3) float32 spawns: x, y [m], yaw [rad].
+
+    Raises:
+        R2SError: no floor, or none of it free (`R2S-SCENE-007`).
+    """
+    info = twin.robot.info
+    floors = [s for s in surfaces(twin.place) if s.role == "floor"]
+    if not floors:
+        raise no_free_floor(info, "the reconstruction has no floor")
+    radius = info.base_radius_m + BODY_MARGIN_M
+    height = info.base_height_m + DROP_M
+    free = [spot for floor in floors for spot in discs(twin.place, floor, radius, height)]
+    if given:
+        x, y, z, yaw = given
+        spots = [(x, y, z - height)]
+        rest = [spot for spot in free if abs(spot[2] - (z - height)) < 0.05]
+    else:
+        spots, rest, yaw = _from_the_middle(free), free, 0.0
+    probe = twin.probe(exact=True)
+    for x, y, z in spots[:20]:
+        position = (x, y, round(z + height, 6))
+        probe.stand(position, yaw_quaternion(yaw))
+        if probe.is_free():
+            break
+    else:
+        tried = f"{len(spots)} places on {', '.join(floor.name for floor in floors)}"
+        raise no_free_floor(info, f"{tried}, none free at the home pose")
+    placed = replace(twin, stance=home_stance(twin.robot, position, yaw_quaternion(yaw)))
+    starts = _sample(rest or [(x, y, z)], z, count, seed, probe, height)
+    evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"
+    return Placement(placed, floors[0].name, 1.0, evidence), starts
+
+
+def _from_the_middle(free: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Return the spots, those with most free floor around first."""
+    if not free:
+        return []
+    xy = np.array(free)[:, :2]
+    gap = np.linalg.norm(xy[:, None] - xy[None], axis=2)
+    crowd = (gap < 1.0).sum(axis=1)
+    order = np.lexsort((xy[:, 1], xy[:, 0], -crowd))
+    return [free[i] for i in order]
+
+
+def _sample(free, z: float, count: int, seed: int, probe, height: float) -> np.ndarray:
+    level = [spot for spot in free if abs(spot[2] - z) < 0.05]
+    random = generator(seed, "scene", "spawns")
+    rows = []
+    for index in random.integers(0, len(level), 4 * count):
+        if len(rows) == count:
+            break
+        x, y, top = level[index]
+        yaw = float(random.uniform(-np.pi, np.pi))
+        probe.stand((x, y, top + height), yaw_quaternion(yaw))
+        if probe.is_free():
+            rows.append((x, y, yaw))
+    return np.array(rows, np.float32).reshape(-1, 3)

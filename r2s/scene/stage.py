@@ -1,0 +1,294 @@
+"""The build-scene stage: a place and a robot in, two MJCF twins with a task out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from r2s.artifacts.base import Artifact, Frozen
+from r2s.artifacts.reconstruction import Reconstruction
+from r2s.artifacts.robot import Robot
+from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
+from r2s.core.context import StageContext
+from r2s.scene.errors import contradiction
+
+STAGE_VERSION: int = 1
+DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
+TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
+
+REACH_HZ, VELOCITY_HZ = 25.0, 50.0
+SPAWNS = 500
+
+
+class Config(Frozen):
+    """How a scene is built. Lengths in metres, angles in radians."""
+
+    task: Literal["auto", "reach", "velocity"] = Field(
+        "auto", description="what the robot learns; auto: velocity for a floating base, else reach"
+    )
+    place: tuple[float, ...] = Field(
+        (), description="pose of the robot's base: x,y,z [m],yaw [rad] in the world; empty: found"
+    )
+    mount: Literal["auto", "support", "stand", "floor"] = Field(
+        "auto", description="what a fixed base stands on; auto: a table if one fits, else a stand"
+    )
+    stand_height_m: float = Field(0.6, gt=0.02, le=2.0, description="height of the stand [m]")
+    objects: Literal["movable", "fixed"] = Field(
+        "movable", description="whether things that can be moved may move"
+    )
+    control_hz: float = Field(
+        0.0, ge=0, le=500, description="control rate [Hz]; 0: 25 for reach, 50 for velocity"
+    )
+    timestep_s: float = Field(
+        0.005, gt=0, le=0.01, description="physics step of scene_train.xml [s], at most"
+    )
+    goals: int = Field(1000, ge=50, le=5000, description="goals sampled in free space")
+    goal_clearance_m: float = Field(
+        0.02, ge=0, le=0.2, description="distance a goal's configuration keeps from the place [m]"
+    )
+    parameters: dict[str, float] = Field(
+        {}, description="numbers of the task, for example tolerance_m=0.03"
+    )
+    weights: dict[str, float] = Field({}, description="weights of reward terms")
+    randomize: bool = Field(True, description="store the default randomization")
+
+
+def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scene:
+    """Build a scene.
+
+    Raises:
+        R2SError: see `r2s.scene.errors`.
+    """
+    from r2s.scene.audit import DISAGREEMENT_WARNING, audit_contacts
+    from r2s.scene.compose import TRAIN_FILE
+    from r2s.scene.probe import compiled
+    from r2s.scene.randomization import default_randomization
+    from r2s.scene.settle import settle
+    from r2s.scene.speed import physics_steps_per_s
+    from r2s.scene.training_shapes import count
+    from r2s.scene.twin import plain
+
+    reconstruction, robot = inputs["reconstruction"], inputs["robot"]
+    assert isinstance(reconstruction, Reconstruction)
+    assert isinstance(robot, Robot)
+    task = chosen_task(config, robot)
+    context.progress("place the robot", 0, 5)
+    draft = draft_twin(reconstruction, robot, task, config)
+    standing = stand_robot(draft, task, config, context)
+    context.progress("settle", 1, 5)
+    settled = settle(standing.twin)
+    twin = settled.twin
+    context.progress("sample goals", 2, 5)
+    samples = take_samples(twin, standing, task, config, context)
+    context.progress("compare the models", 3, 5)
+    audit = audit_contacts(twin, context.seed)
+    twin, camera = with_view(twin, samples)
+    files = twin.files()
+    context.progress("compile", 4, 5)
+    model = compiled(files[TRAIN_FILE], plain(files), TRAIN_FILE)
+    before, after = count(twin.place), count(twin.training_place())
+    warnings = [*standing.notes, *settled.notes]
+    if audit.differ > DISAGREEMENT_WARNING:
+        warnings.append(
+            f"training colliders disagree with the exact ones in {100 * audit.differ:.0f} % of "
+            f"{audit.samples} configurations, most often {audit.worst}"
+        )
+    context.facts.update(
+        physics_steps_per_s=physics_steps_per_s(files[TRAIN_FILE], plain(files)),
+        geoms_exact=before,
+        geoms_training=after,
+        contact_differ=audit.differ,
+        contact_missed=audit.missed,
+        contact_invented=audit.invented,
+        placement=standing.evidence,
+        simple_goals=samples.simple_fraction,
+    )
+    return Scene(
+        info=SceneInfo(
+            task=task_spec(task, config),
+            robot=robot.info,
+            base_position_m=twin.stance.position,
+            base_quaternion=twin.stance.quaternion,
+            signals=twin.vocabulary.signals,
+            observations=twin.vocabulary.observations,
+            critic=twin.vocabulary.critic,
+            actions=twin.vocabulary.actions,
+            chain=robot.info.chain if task == "reach" else None,
+            control_s=control_period(task, config),
+            timestep_s=twin.timestep_s,
+            randomization=default_randomization(
+                task, twin.place.movable, reconstruction, friction=after > 0
+            )
+            if config.randomize
+            else (),
+            movable=twin.place.movable,
+            bodies=model.nbody,
+            geoms=model.ngeom,
+            nq=model.nq,
+            nv=model.nv,
+            nu=model.nu,
+            settle_speed_m_s=settled.speed_m_s,
+            workspace_free_fraction=samples.free_fraction,
+            camera_position_m=camera[0],
+            camera_target_m=camera[1],
+            warnings=tuple(warnings),
+        ),
+        files=files,
+        goals=samples.goals,
+        goal_configurations=samples.configurations,
+        spawns=samples.spawns,
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A twin whose robot stands somewhere, and what is known about it."""
+
+    twin: object
+    evidence: str
+    spawns: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """See `Scene`."""
+
+    goals: np.ndarray
+    configurations: np.ndarray
+    spawns: np.ndarray
+    free_fraction: float | None
+    simple_fraction: float | None
+
+
+def chosen_task(config: Config, robot: Robot) -> str:
+    """Return the task, checked against what the robot is.
+
+    Raises:
+        R2SError: the robot cannot do it (`R2S-SCENE-004`).
+    """
+    from r2s.scene.errors import task_impossible
+
+    info = robot.info
+    task = config.task
+    if task == "auto":
+        task = "velocity" if info.base == "floating" else "reach"
+    if task == "reach" and (info.chain is None or not info.ee_site):
+        other = "velocity" if info.base == "floating" else ""
+        raise task_impossible(info, task, "has no arm with an end effector", other)
+    if task == "reach" and info.base == "floating":
+        raise task_impossible(info, task, "has a floating base", "velocity")
+    if task == "velocity" and info.base != "floating":
+        raise task_impossible(info, task, "is bolted down", "reach")
+    if not info.actuators:
+        raise task_impossible(info, task, "has no actuators", "")
+    return task
+
+
+def control_period(task: str, config: Config) -> float:
+    """Return the control period [s]."""
+    rate = config.control_hz or (VELOCITY_HZ if task == "velocity" else REACH_HZ)
+    return 1.0 / rate
+
+
+def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: Config):
+    """Return the twin with the robot at the origin."""
+    from r2s.scene.environment import environment
+    from r2s.scene.signals import reach_vocabulary, velocity_vocabulary
+    from r2s.scene.twin import Twin, home_stance
+
+    control_s = control_period(task, config)
+    substeps = max(1, int(np.ceil(control_s / config.timestep_s - 1e-9)))
+    place = environment(reconstruction)
+    if config.objects == "fixed":
+        place = replace(place, things=tuple(thing.frozen() for thing in place.things))
+    return Twin(
+        robot=robot,
+        place=place,
+        stance=home_stance(robot, (0.0, 0.0, 0.0)),
+        vocabulary=reach_vocabulary(robot.info, control_s)
+        if task == "reach"
+        else velocity_vocabulary(robot.info),
+        timestep_s=control_s / substeps,
+        reach_m=np.inf,
+    )
+
+
+def stand_robot(twin, task: str, config: Config, context: StageContext) -> Standing:
+    """Return the twin with the robot where the user wants it, or where it fits best."""
+    from r2s.scene.near import near_robot
+    from r2s.scene.placement import find_place, place_given
+    from r2s.scene.spawns import find_floor
+
+    if config.place and len(config.place) != 4:
+        raise contradiction(
+            f"--place has {len(config.place)} numbers", "r2s build-scene --place X,Y,Z,YAW"
+        )
+    spawns = np.zeros((0, 3), np.float32)
+    if twin.stance.floating:
+        found, spawns = find_floor(twin, SPAWNS, context.seed, config.place)
+    elif config.place:
+        found = place_given(twin, config.place)
+    else:
+        found = find_place(twin, config.mount, config.stand_height_m, context.seed)
+    placed, notes = near_robot(found.twin, spawns)
+    return Standing(placed, found.evidence, spawns, notes)
+
+
+def take_samples(twin, standing: Standing, task: str, config: Config, context) -> Samples:
+    """Return goals for a reach, spawns for a floating base."""
+    from r2s.scene.goals import sample_goals
+
+    if task != "reach":
+        width = len(twin.vocabulary.actions.joints)
+        none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
+        return Samples(*none, standing.spawns, None, None)
+    goals = sample_goals(twin, config.goals, config.goal_clearance_m, context)
+    return Samples(
+        goals.points,
+        goals.configurations,
+        standing.spawns,
+        goals.free_fraction,
+        goals.simple_fraction,
+    )
+
+
+def with_view(twin, samples: Samples):
+    """Return the twin with a viewer's centre and extent, and (camera, target)."""
+    from r2s.core.rigid import quat_to_matrix
+    from r2s.scene.camera import find_camera
+
+    base = np.asarray(twin.stance.position)
+    points = [base[None], base[None] + [0, 0, max(twin.robot.info.reach_m, 0.3) * 0.6]]
+    if len(samples.goals):
+        points.append(samples.goals[::10] @ quat_to_matrix(twin.stance.quaternion).T + base)
+    points += [
+        np.asarray(g.position)[None] for t in twin.place.things if t.movable for g in t.geoms
+    ]
+    position, target, extent = find_camera(twin, np.concatenate(points))
+    seen = replace(twin, view_centre=tuple(target.tolist()), view_extent=extent)
+    return seen, (tuple(position.tolist()), tuple(target.tolist()))
+
+
+def task_spec(task: str, config: Config) -> TaskSpec:
+    """Return the task with its defaults and the user's numbers."""
+    from r2s.tasks.specs import default_spec
+
+    default = default_spec(task)
+    for kind in ("parameters", "weights"):
+        known, given = getattr(default, kind), getattr(config, kind)
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise contradiction(
+                f"task {task} has no {kind} called {', '.join(unknown)}",
+                f"use some of: {', '.join(sorted(known))}",
+            )
+    return TaskSpec(
+        name=task,
+        parameters={**default.parameters, **config.parameters},
+        weights={**default.weights, **config.weights},
+    )

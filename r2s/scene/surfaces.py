@@ -1,0 +1,136 @@
+"""Level surfaces of the place, and the free discs on them, found by rays from above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2s.artifacts.geometry import Geom
+from r2s.core.rigid import quat_to_matrix
+from r2s.scene.environment import Environment, geom_bounds
+
+GRID_M = 0.05
+MAX_GRID = 60  # cells per side
+DIRECTIONS = 12
+LEVEL_M = 0.012  # a disc's rays may differ by this much
+HEADROOM_M = 0.25  # free height a base needs above its surface
+LEVEL_COSINE = 0.97
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A body things stand on. `low`, `high`: (2,) corners of its footprint; `top`: its height [m]."""
+
+    name: str
+    role: str
+    low: tuple[float, float]
+    high: tuple[float, float]
+    top: float
+
+
+def surfaces(place: Environment) -> list[Surface]:
+    """Return supports (highest share of area first) and floors."""
+    low, high = place.bounds()
+    found = []
+    for thing in place.things:
+        if thing.role not in ("support", "floor") or thing.movable:
+            continue
+        geoms = [g for g in thing.geoms if _is_level(g)]
+        if not geoms:
+            continue
+        boxes = [geom_bounds(g, place.hulls) for g in geoms]
+        corner = np.min([b[0][:2] for b in boxes], axis=0)
+        opposite = np.max([b[1][:2] for b in boxes], axis=0)
+        corner, opposite = np.maximum(corner, low[:2]), np.minimum(opposite, high[:2])
+        top = max(_top(g, place) for g in geoms)
+        if np.all(opposite > corner) and np.isfinite(top):
+            found.append(Surface(thing.name, thing.role, _pair(corner), _pair(opposite), top))
+    order = {"support": 0, "floor": 1}
+    return sorted(found, key=lambda s: (order[s.role], -_area(s), s.name))
+
+
+def discs(
+    place: Environment, surface: Surface, radius_m: float, headroom_m: float = 0.0
+) -> list[tuple[float, float, float]]:
+    """Return (x, y, z) of a grid of points where a level disc of `radius_m` on `surface` is free."""
+    others = [t for t in place.things if t.name != surface.name]
+    corner, opposite = np.array(surface.low), np.array(surface.high)
+    step = max(GRID_M, float((opposite - corner).max()) / MAX_GRID)
+    axes = [np.arange(a + step / 2, b, step) for a, b in zip(corner, opposite, strict=True)]
+    turn = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
+    rim = radius_m * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    ring = np.concatenate([np.zeros((1, 2)), rim, 0.5 * rim[::2]])
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    if not len(grid):
+        return []
+    xy = (grid[:, None] + ring).reshape(-1, 2)
+    heights = _height(place, surface, xy).reshape(len(grid), len(ring))
+    level = np.isfinite(heights).all(axis=1)
+    level &= np.ptp(np.where(np.isfinite(heights), heights, 0.0), axis=1) < LEVEL_M
+    if not level.any():
+        return []
+    grid, top = grid[level], heights[level].max(axis=1)
+    free = np.ones(len(grid), bool)
+    for rise in np.linspace(0.015, max(HEADROOM_M, headroom_m + 0.1), 6):
+        points = np.concatenate(
+            [np.repeat(grid, len(ring), axis=0) + np.tile(ring, (len(grid), 1)),
+             np.repeat(top + rise, len(ring))[:, None]], axis=1,
+        )  # fmt: skip
+        free &= ~_occupied(points, others, place).reshape(len(grid), len(ring)).any(axis=1)
+    return [(round(float(x), 4), round(float(y), 4), round(float(z), 6))
+            for (x, y), z in zip(grid[free], top[free], strict=True)]  # fmt: skip
+
+
+def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
+    """Return (n,) top height of the surface's body under (n, 2) points, nan beside it."""
+    best = np.full(len(xy), -np.inf)
+    for geom in place.thing(surface.name).geoms:
+        if not _is_level(geom):
+            continue
+        rotation, centre = quat_to_matrix(geom.quaternion), np.asarray(geom.position)
+        axis = int(np.argmax(np.abs(rotation[2])))
+        normal = rotation[:, axis] * np.sign(rotation[2, axis])
+        half = 0.0 if geom.shape == "plane" else geom.size[axis]
+        face = centre + normal * half
+        z = face[2] - ((xy - face[:2]) @ normal[:2]) / normal[2]
+        local = (np.column_stack([xy, z]) - centre) @ rotation
+        inside = np.ones(len(xy), bool)
+        if geom.shape == "box" or (geom.shape == "plane" and geom.size[0] > 0):
+            for other in {0, 1, 2} - {axis}:
+                inside &= np.abs(local[:, other]) <= geom.size[other] + 1e-6
+        best = np.where(inside, np.maximum(best, z), best)
+    return np.where(np.isfinite(best), best, np.nan)
+
+
+def _occupied(points: np.ndarray, others, place: Environment) -> np.ndarray:
+    from r2s.scene.distance import distance_to_geom
+
+    hit = np.zeros(len(points), bool)
+    for thing in others:
+        for geom in thing.geoms:
+            hit |= distance_to_geom(points, geom, place.hulls) < 0
+    return hit
+
+
+def _is_level(geom: Geom) -> bool:
+    """Whether a geom has a level, flat top: a box or a plane with an axis close to the vertical."""
+    if geom.shape not in ("box", "plane"):
+        return False
+    row = np.abs(quat_to_matrix(geom.quaternion)[2])
+    return float(row[2] if geom.shape == "plane" else row.max()) > LEVEL_COSINE
+
+
+def _top(geom: Geom, place: Environment) -> float:
+    if geom.shape == "plane":
+        return float(geom.position[2])
+    return float(geom_bounds(geom, place.hulls)[1][2])
+
+
+def _area(surface: Surface) -> float:
+    return round((surface.high[0] - surface.low[0]) * (surface.high[1] - surface.low[1]), 6)
+
+
+def _pair(values) -> tuple[float, float]:
+    a, b = (float(value) for value in values)
+    return (a, b)

@@ -1,0 +1,156 @@
+"""The two models of one scene, made together from the same things, robot and vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r2s.artifacts.robot import Robot
+from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
+from r2s.scene.environment import Environment
+from r2s.scene.probe import Probe
+from r2s.scene.robot_tree import ROBOT_FILE, robot_tree
+from r2s.scene.signals import Vocabulary
+from r2s.scene.training_shapes import training_environment
+
+ASSETS = "assets"
+VIEW_TIMESTEP_S = 0.0005
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Everything both models are made of. A change is a new twin.
+
+    Attributes:
+        place: the whole place, exact shapes.
+        reach_m: distance from the base beyond which training sees nothing, infinite for all of it.
+        exclude: pairs of bodies whose training colliders are too fat to stay apart.
+    """
+
+    robot: Robot
+    place: Environment
+    stance: Stance
+    vocabulary: Vocabulary
+    timestep_s: float
+    reach_m: float
+    exclude: tuple[tuple[str, str], ...] = ()
+    view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    view_extent: float = 1.0
+
+    def at(self, stance: Stance) -> Twin:
+        return replace(self, stance=stance)
+
+    def training_place(self) -> Environment:
+        """Return the place as training sees it."""
+        return training_environment(self.place, np.asarray(self.stance.position), self.reach_m)
+
+    def train_xml(self, *, home: bool = True) -> bytes:
+        """Return scene_train.xml."""
+        xml = compose(
+            self.training_place(),
+            robot_tree(self.robot, exact=False, visuals=False),
+            self.stance,
+            Options(self.timestep_s),
+            name=f"{self.robot.info.name}-train",
+            sensors=self.vocabulary.sensors,
+            sites=self.vocabulary.sites,
+            exclude=self.exclude,
+        )
+        return with_home(xml, self.robot_assets, self.stance) if home else xml
+
+    def view_xml(self, *, home: bool = True, visuals: bool = True) -> bytes:
+        """Return scene.xml, or without `visuals` the same for quick checks."""
+        xml = compose(
+            self.place,
+            robot_tree(self.robot, exact=True, visuals=visuals),
+            self.stance,
+            Options(VIEW_TIMESTEP_S, "elliptic", 100, 50, 1e-10),
+            name=self.robot.info.name,
+            sensors=self.vocabulary.sensors,
+            sites=self.vocabulary.sites,
+            visuals=tuple(self.visual_files) if visuals else (),
+            view=(np.asarray(self.view_centre), self.view_extent),
+        )
+        return with_home(xml, self.assets, self.stance) if home else xml
+
+    @property
+    def robot_assets(self) -> dict[str, bytes]:
+        return {name: data for name, data in self.robot.files.items() if name != ROBOT_FILE}
+
+    @property
+    def assets(self) -> dict[str, bytes]:
+        """Files both models may name."""
+        return {**self.robot_assets, **self.visual_assets}
+
+    @property
+    def visual_files(self) -> list[str | None]:
+        """The asset file of each visual of the place, None where a thing has none."""
+        names: list[str | None] = [None] * len(self.place.visuals)
+        for thing in self.place.things:
+            if thing.visual >= 0:
+                names[thing.visual] = f"{ASSETS}/visual_{thing.name}.stl"
+        return names
+
+    @property
+    def visual_assets(self) -> dict[str, bytes]:
+        files = self.visual_files
+        return {
+            name: stl_bytes(vertices, faces)
+            for name, (vertices, faces) in zip(files, self.place.visuals, strict=True)
+            if name
+        }
+
+    def files(self) -> dict[str, bytes]:
+        """Return the scene folder."""
+        return {
+            VIEW_FILE: self.view_xml(),
+            TRAIN_FILE: self.train_xml(),
+            **dict(sorted(self.assets.items())),
+        }
+
+    def probe(self, *, exact: bool, clearance_m: float = 0.0) -> Probe:
+        """Return a model to ask about collisions."""
+        xml = self.view_xml(home=False, visuals=False) if exact else self.train_xml(home=False)
+        return Probe(
+            xml,
+            self.robot_assets,
+            self.stance,
+            self.vocabulary.actions.joints,
+            base_body=self.robot.info.base_body,
+            clearance_m=clearance_m,
+            file=VIEW_FILE if exact else TRAIN_FILE,
+        )
+
+
+def home_stance(
+    robot: Robot, position, quaternion=(1.0, 0.0, 0.0, 0.0), *, floating: bool | None = None
+) -> Stance:
+    """Return the robot at its home pose with the base somewhere [m, wxyz]."""
+    info = robot.info
+    joints = {joint.name: joint.home for joint in info.joints}
+    x, y, z = (float(value) for value in position)
+    w, i, j, k = (float(value) for value in quaternion)
+    return Stance(
+        position=(x, y, z),
+        quaternion=(w, i, j, k),
+        floating=info.base == "floating" if floating is None else floating,
+        qpos=joints,
+        ctrl={name: joints[name] for name in info.actuators},
+    )
+
+
+def stl_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
+    """Return a binary STL of (v, 3) metres and (f, 3)."""
+    corners = vertices[faces].astype("<f4")
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    record = np.zeros(len(faces), dtype=[("n", "<f4", 3), ("v", "<f4", (3, 3)), ("a", "<u2")])
+    record["n"], record["v"] = normals / np.maximum(length, 1e-20), corners
+    return b"r2s".ljust(80, b"\0") + np.uint32(len(faces)).tobytes() + record.tobytes()
+
+
+def plain(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that are not models."""
+    return {name: data for name, data in files.items() if not name.endswith(".xml")}
