@@ -1,0 +1,95 @@
+"""Signals derived from measured ones, in JAX: forward kinematics and projected gravity.
+
+`r2s.edge` has the same functions in numpy; a test holds them equal. Everything is elementwise on
+purpose: batched 3x3 matrix products are slow on XLA's CPU backend, and a position needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from r2s.artifacts.kinematics import Chain, Link
+from r2s.core.errors import R2SError
+from r2s.core.rigid import quat_to_matrix
+
+
+def chain_position(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array], jax.Array]:
+    """Return f: positions (joints,) [rad or m] -> tip position (3,) [m] in the chain's base frame.
+
+    The tip is carried from the last link to the base, so each link costs one rotation of a vector
+    (Rodrigues' formula about the joint's anchor). A scan over the links, because unrolling them
+    multiplies the compile time of everything that contains this.
+
+    Raises:
+        R2SError: the chain moves with a joint that is not in `joints` (`R2S-TASK-003`).
+    """
+    names = list(joints)
+    missing = [name for name in chain.joints if name not in names]
+    if missing:
+        raise R2SError(
+            "R2S-TASK-003",
+            f"the chain to {chain.tip} needs joints that the signal joint_pos lacks: {missing}",
+            where=f"joint_pos has {names}",
+            why="forward kinematics without them would be wrong",
+            remedy="r2s build-scene --rebuild",
+        )
+    links = [_step(link, names) for link in reversed(chain.links)]
+    table = {name: np.stack([link[name] for link in links]) for name in links[0]}
+
+    def carry(p: jax.Array, row: tuple[dict[str, jax.Array], jax.Array]):
+        link, q = row
+        moved = q - link["reference"]
+        turned = link["anchor"] + rotate_about(link["axis"], moved, p - link["anchor"])
+        p = jnp.where(link["hinge"], turned, p + link["axis"] * (moved * link["slide"]))
+        r = link["rotation"]
+        return link["translation"] + r[:, 0] * p[0] + r[:, 1] * p[1] + r[:, 2] * p[2], None
+
+    def position(q: jax.Array) -> jax.Array:
+        rows = (jax.tree.map(jnp.asarray, table), q[table["index"]])
+        return jax.lax.scan(carry, jnp.zeros(3, jnp.float32), rows)[0]
+
+    return position
+
+
+def _step(link: Link, names: list[str]) -> dict[str, np.ndarray]:
+    axis = np.float32(link.axis)
+    return {
+        "rotation": np.float32(quat_to_matrix(link.quaternion)),
+        "translation": np.float32(link.position),
+        "axis": axis / np.linalg.norm(axis),
+        "anchor": np.float32(link.anchor),
+        "reference": np.float32(link.reference),
+        "index": np.int32(names.index(link.joint) if link.joint else 0),
+        "hinge": np.bool_(bool(link.joint) and link.kind == "hinge"),
+        "slide": np.float32(bool(link.joint) and link.kind == "slide"),
+    }
+
+
+def rotate_about(axis: jax.Array | np.ndarray, angle: jax.Array, p: jax.Array) -> jax.Array:
+    """Return p (3,) turned by `angle` [rad] about the unit vector `axis` (3,)."""
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    return p * cosine + cross(axis, p) * sine + axis * (jnp.sum(axis * p) * (1.0 - cosine))
+
+
+def rotate_inverse(quat_wxyz: jax.Array, v: jax.Array) -> jax.Array:
+    """Return v (3,) of the world in the frame whose orientation is `quat_wxyz` (4,)."""
+    w, u = quat_wxyz[0], -quat_wxyz[1:]
+    t = 2.0 * cross(u, v)
+    return v + w * t + cross(u, t)
+
+
+def projected_gravity(quat_wxyz: jax.Array) -> jax.Array:
+    """Return the unit gravity vector (3,) in the base frame; upright is (0, 0, -1)."""
+    unit = quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(quat_wxyz**2)), 1e-6)
+    return rotate_inverse(unit, jnp.array([0.0, 0.0, -1.0], jnp.float32))
+
+
+def cross(a: jax.Array | np.ndarray, b: jax.Array) -> jax.Array:
+    """Return a x b of (3,) vectors."""
+    return jnp.stack(
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    )

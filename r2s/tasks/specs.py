@@ -1,0 +1,72 @@
+"""Default numbers of every task, as data: importing this needs no JAX."""
+
+from __future__ import annotations
+
+from r2s.artifacts.scene import TaskSpec
+from r2s.core.errors import UsageError
+
+REACH = TaskSpec(
+    name="reach",
+    parameters={
+        "episode_s": 3.0,
+        "tolerance_m": 0.03,
+        # Success is the tolerance held this long, at less than this joint speed, at the end.
+        "hold_s": 0.2,
+        "hold_speed_rad_s": 0.5,
+        "start_joint_rad": 0.2,
+    },
+    weights={
+        "approach": 1.0,
+        "precision": 2.0,
+        "joint_speed": -0.01,
+        "action_rate": -0.02,
+    },
+)
+
+VELOCITY = TaskSpec(
+    name="velocity",
+    parameters={
+        "episode_s": 10.0,
+        "command_s": 5.0,
+        "forward_m_s": 0.8,
+        "sideways_m_s": 0.4,
+        "yaw_rad_s": 0.8,
+        "standing_fraction": 0.1,
+        # Success is no fall, and mean errors of the episode below these.
+        "success_error_m_s": 0.15,
+        "success_error_rad_s": 0.3,
+        "minimum_height_fraction": 0.5,
+        "maximum_tilt_rad": 1.0,
+        "start_joint_rad": 0.1,
+    },
+    weights={
+        "track_linear": 2.0,
+        "track_angular": 1.0,
+        "vertical_speed": -1.0,
+        "roll_pitch_rate": -0.05,
+        "tilt": -2.0,
+        "height": -10.0,
+        "action_rate": -0.02,
+        "joint_speed": -0.0005,
+        "posture": -0.1,
+        "alive": 0.5,
+    },
+)
+
+SPECS = {spec.name: spec for spec in (REACH, VELOCITY)}
+
+
+def default_spec(name: str) -> TaskSpec:
+    """Return the default numbers of the task called `name`.
+
+    Raises:
+        UsageError: there is no such task (`R2S-TASK-001`).
+    """
+    if name in SPECS:
+        return SPECS[name]
+    raise UsageError(
+        "R2S-TASK-001",
+        f"there is no task called {name!r}",
+        why="a task is code: observations, rewards and a success event",
+        remedy=f"r2s build-scene --task {'|'.join(SPECS)}",
+    )

@@ -1,0 +1,235 @@
+"""What a task is: pure functions of true signals, bound to one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from r2s.artifacts.scene import SceneInfo, TaskSpec
+from r2s.core.errors import R2SError
+from r2s.tasks import kinematics
+from r2s.tasks.specs import default_spec
+
+Signals = Mapping[str, jax.Array]  # signal name -> (width,), one copy
+TaskState = dict[str, jax.Array]
+
+
+class Moment(NamedTuple):
+    """What a reward term may look at, for one copy at one control step.
+
+    Attributes:
+        signals: true values after the step: sensors, `joint_target`, `last_action`, the task's commands
+            and everything derived from them without noise.
+        action: (a,) the applied action in [-1, 1]; `previous_action` is the one before.
+        state: the task's own memory.
+    """
+
+    signals: Signals
+    action: jax.Array
+    previous_action: jax.Array
+    state: TaskState
+
+
+class Judgement(NamedTuple):
+    """What the task says of one control step.
+
+    Attributes:
+        terms: reward term name to unweighted value.
+        terminated: the episode cannot go on (a fall); its future is worth nothing.
+        success: would the episode be a success if it ended now?
+    """
+
+    terms: dict[str, jax.Array]
+    terminated: jax.Array
+    success: jax.Array
+
+
+class Task(Protocol):
+    """A task bound to a scene. Every method is pure and works on one copy; callers `vmap`.
+
+    Chance comes in as uniform numbers in [0, 1), so that one draw per control step serves a whole
+    batch: every call of a JAX generator costs about a second of compile time on a CPU.
+    """
+
+    spec: TaskSpec
+    control_s: float
+
+    @property
+    def draws(self) -> Draws:
+        """How many uniform numbers `reset`, `start` and `advance` take."""
+        ...
+
+    @property
+    def episode_steps(self) -> int:
+        """Control steps after which an episode ends."""
+        ...
+
+    def reset(self, uniform: jax.Array) -> TaskState:
+        """Return the memory of a new episode (goal, command, counters)."""
+        ...
+
+    def commands(self, state: TaskState) -> dict[str, jax.Array]:
+        """Return the signals that the task itself provides (`goal_pos`, `command_velocity`)."""
+        ...
+
+    def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
+        """Judge one control step and return the new memory."""
+        ...
+
+    def start(self, uniform: jax.Array, home: Start) -> Start:
+        """Return where a new episode begins, from the home pose."""
+        ...
+
+
+class Draws(NamedTuple):
+    """Numbers of uniform draws a task takes where."""
+
+    reset: int
+    start: int
+    advance: int
+
+
+class Start(NamedTuple):
+    """Attributes:
+    joints: (a,) positions of the action's joints [rad or m].
+    base: (7,) position [m] and wxyz of a floating base in the world, ignored for a fixed one.
+    """
+
+    joints: jax.Array
+    base: jax.Array
+
+
+RewardTerm = Callable[[Any, Moment], jax.Array]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What every task keeps of its scene."""
+
+    spec: TaskSpec
+    control_s: float
+    low: np.ndarray  # (a,) limits of the action's joints
+    high: np.ndarray
+
+    def number(self, name: str) -> float:
+        return self.spec.parameters[name]
+
+    def steps(self, name: str) -> int:
+        """Return the parameter `name` [s] in control steps, at least one."""
+        return max(1, round(self.number(name) / self.control_s))
+
+    @property
+    def episode_steps(self) -> int:
+        return self.steps("episode_s")
+
+
+def merged(spec: TaskSpec) -> TaskSpec:
+    """Return `spec` completed with its task's defaults.
+
+    Raises:
+        UsageError: no such task (`R2S-TASK-001`).
+        R2SError: a parameter or weight the task does not know (`R2S-TASK-002`).
+    """
+    defaults = default_spec(spec.name)
+    for kind in ("parameters", "weights"):
+        known = getattr(defaults, kind)
+        unknown = sorted(set(getattr(spec, kind)) - set(known))
+        if unknown:
+            raise R2SError(
+                "R2S-TASK-002",
+                f"task {spec.name} has no {kind} called {', '.join(unknown)}",
+                where=f"task {spec.name}",
+                why="a misspelt number would silently do nothing",
+                remedy=f"use one of: {', '.join(sorted(known))}",
+            )
+    return TaskSpec(
+        name=spec.name,
+        parameters={**defaults.parameters, **spec.parameters},
+        weights={**defaults.weights, **spec.weights},
+    )
+
+
+def bind(info: SceneInfo, goals: np.ndarray, spawns: np.ndarray) -> Task:
+    """Return the scene's task.
+
+    Args:
+        goals: (n, 3) metres, robot base frame.
+        spawns: (m, 3) x, y [m], yaw [rad], world frame.
+    """
+    spec = merged(info.task)
+    if spec.name == "reach":
+        from r2s.tasks.reach import Reach
+
+        return Reach.bind(spec, info, goals)
+    from r2s.tasks.velocity import Velocity
+
+    return Velocity.bind(spec, info, spawns)
+
+
+def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[str, jax.Array]]:
+    """Return f: signals of one copy -> the same signals and the derived ones among `names`.
+
+    Fed with true signals it gives truth; fed with measured ones, the robot's own view.
+
+    Raises:
+        R2SError: a derivation that this scene cannot compute (`R2S-TASK-004`).
+    """
+    wanted = [s for s in info.signals if s.kind == "derived" and s.name in names]
+    for signal in wanted:
+        if signal.derivation != "projected_gravity" and info.chain is None:
+            raise R2SError(
+                "R2S-TASK-004",
+                f"signal {signal.name} is derived by {signal.derivation!r} along a chain there is not",
+                where=f"scene of robot {info.robot.name}",
+                why="forward kinematics needs the chain from base to end effector",
+                remedy="use a robot with an end effector, or remove the signal from the observations",
+            )
+    along_chain = [s for s in wanted if s.derivation != "projected_gravity"]
+    tip = None
+    if info.chain is not None and along_chain:
+        tip = kinematics.chain_position(info.chain, info.signal("joint_pos").elements)
+
+    def complete(signals: Signals) -> dict[str, jax.Array]:
+        result = dict(signals)
+        end = tip(signals["joint_pos"]) if tip else jnp.zeros(3)
+        values = {
+            "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
+            "ee_pos": lambda: end,
+            "ee_to_goal": lambda: signals["goal_pos"] - end,
+        }
+        for signal in wanted:
+            result[signal.name] = values[signal.derivation]()
+        return result
+
+    return complete
+
+
+def joint_limits(info: SceneInfo) -> tuple[np.ndarray, np.ndarray]:
+    """Return (low, high), each (a,) float32, of the action's joints."""
+    return np.float32(info.actions.low), np.float32(info.actions.high)
+
+
+def chosen(rows: np.ndarray, uniform: jax.Array) -> jax.Array:
+    """Return one row of (n, ...), each as likely, by a uniform number."""
+    index = jnp.minimum((uniform * len(rows)).astype(jnp.int32), len(rows) - 1)
+    return jnp.asarray(rows)[index]
+
+
+def jittered_joints(uniform: jax.Array, home: jax.Array, spread: float, low, high) -> jax.Array:
+    """Return home (a,) moved by at most `spread` per joint, inside the limits."""
+    return jnp.clip(home + spread * (2.0 * uniform - 1.0), low, high)
+
+
+def action_rate(task: Any, moment: Moment) -> jax.Array:
+    """Squared change of the action: what makes a real robot hum and wear."""
+    return jnp.sum((moment.action - moment.previous_action) ** 2)
+
+
+def joint_speed(task: Any, moment: Moment) -> jax.Array:
+    """Squared joint speeds [rad^2/s^2]."""
+    return jnp.sum(moment.signals["joint_vel"] ** 2)

@@ -1,0 +1,191 @@
+"""Velocity: a floating base follows commanded forward, sideways and turning speeds.
+
+Success: the episode ends without a fall, and the episode's mean errors of the planar velocity [m/s]
+and of the yaw rate [rad/s] are below their limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from r2s.artifacts.scene import SceneInfo, TaskSpec
+from r2s.core.errors import R2SError
+from r2s.tasks.kinematics import projected_gravity
+from r2s.tasks.task import (
+    Bound,
+    Draws,
+    Judgement,
+    Moment,
+    RewardTerm,
+    Start,
+    TaskState,
+    action_rate,
+    chosen,
+    jittered_joints,
+    joint_limits,
+    joint_speed,
+)
+
+NEEDED = ("joint_pos", "joint_vel", "base_quat", "base_lin_vel", "base_ang_vel", "base_height")
+COMMAND_DRAWS = 4  # three speeds and whether to stand
+TRACKING_VARIANCE = 0.25  # (m/s)^2 and (rad/s)^2; as in legged_gym and mujoco_playground
+
+
+def track_linear(task: Velocity, moment: Moment) -> jax.Array:
+    """A bell of the planar velocity error."""
+    return jnp.exp(-(task.linear_error(moment) ** 2) / TRACKING_VARIANCE)
+
+
+def track_angular(task: Velocity, moment: Moment) -> jax.Array:
+    """A bell of the yaw rate error."""
+    return jnp.exp(-(task.angular_error(moment) ** 2) / TRACKING_VARIANCE)
+
+
+def vertical_speed(task: Velocity, moment: Moment) -> jax.Array:
+    """Squared vertical speed of the base [m^2/s^2]."""
+    return moment.signals["base_lin_vel"][2] ** 2
+
+
+def roll_pitch_rate(task: Velocity, moment: Moment) -> jax.Array:
+    """Squared roll and pitch rates [rad^2/s^2]."""
+    return jnp.sum(moment.signals["base_ang_vel"][:2] ** 2)
+
+
+def tilt(task: Velocity, moment: Moment) -> jax.Array:
+    """Squared sine of the base's tilt."""
+    return jnp.sum(projected_gravity(moment.signals["base_quat"])[:2] ** 2)
+
+
+def height(task: Velocity, moment: Moment) -> jax.Array:
+    """Squared distance from the height of the home pose [m^2]."""
+    return (moment.signals["base_height"][0] - task.home_height_m) ** 2
+
+
+def posture(task: Velocity, moment: Moment) -> jax.Array:
+    """Squared distance of the joints from home [rad^2]."""
+    return jnp.sum((moment.signals["joint_pos"] - task.home_joints) ** 2)
+
+
+def alive(task: Velocity, moment: Moment) -> jax.Array:
+    """1: not having fallen is worth something."""
+    return jnp.ones(())
+
+
+TERMS: dict[str, RewardTerm] = {
+    "track_linear": track_linear,
+    "track_angular": track_angular,
+    "vertical_speed": vertical_speed,
+    "roll_pitch_rate": roll_pitch_rate,
+    "tilt": tilt,
+    "height": height,
+    "action_rate": action_rate,
+    "joint_speed": joint_speed,
+    "posture": posture,
+    "alive": alive,
+}
+
+
+@dataclass(frozen=True)
+class Velocity(Bound):
+    spawns: np.ndarray  # (m, 3) float32: x, y [m], yaw [rad], world frame
+    home_height_m: float
+    home_joints: np.ndarray  # in the order of `joint_pos`
+
+    @classmethod
+    def bind(cls, spec: TaskSpec, info: SceneInfo, spawns: np.ndarray) -> Velocity:
+        """Return the task on a scene.
+
+        Raises:
+            R2SError: the base is fixed or a signal is missing (`R2S-TASK-006`).
+        """
+        names = {signal.name for signal in info.signals}
+        missing = [name for name in NEEDED if name not in names]
+        if info.robot.base != "floating" or missing:
+            raise R2SError(
+                "R2S-TASK-006",
+                f"{info.robot.name} cannot follow velocity commands in this scene",
+                where=f"base is {info.robot.base}; missing signals: {missing or 'none'}",
+                why="the task judges the speed, tilt and height of a floating base",
+                remedy="r2s build-scene --task reach",
+            )
+        low, high = joint_limits(info)
+        home = {joint.name: joint.home for joint in info.robot.joints}
+        order = [name.split("/")[-1] for name in info.signal("joint_pos").elements]
+        joints = np.float32([home[name] for name in order])
+        return cls(
+            spec, info.control_s, low, high, np.float32(spawns), info.robot.base_height_m, joints
+        )
+
+    @property
+    def draws(self) -> Draws:
+        return Draws(reset=COMMAND_DRAWS, start=1 + len(self.low), advance=COMMAND_DRAWS)
+
+    def reset(self, uniform: jax.Array) -> TaskState:
+        zero = jnp.zeros(())
+        return {
+            "command": self.command(uniform),
+            "age": jnp.zeros((), jnp.int32),
+            "linear_error": zero,
+            "angular_error": zero,
+        }
+
+    def command(self, uniform: jax.Array) -> jax.Array:
+        """Return a new command (3,): forward, sideways [m/s], yaw rate [rad/s]; sometimes to stand."""
+        scale = jnp.array(
+            [self.number("forward_m_s"), self.number("sideways_m_s"), self.number("yaw_rad_s")],
+            jnp.float32,
+        )
+        moving = uniform[3] >= self.number("standing_fraction")
+        return (2.0 * uniform[:3] - 1.0) * scale * moving
+
+    def commands(self, state: TaskState) -> dict[str, jax.Array]:
+        return {"command_velocity": state["command"]}
+
+    def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
+        state, age = moment.state, moment.state["age"] + 1
+        linear = state["linear_error"] + self.linear_error(moment)
+        angular = state["angular_error"] + self.angular_error(moment)
+        renew = age % self.steps("command_s") == 0
+        fallen = self.fallen(moment)
+        good = (linear / age < self.number("success_error_m_s")) & (
+            angular / age < self.number("success_error_rad_s")
+        )
+        terms = {name: term(self, moment) for name, term in TERMS.items()}
+        after = {
+            "command": jnp.where(renew, self.command(uniform), state["command"]),
+            "age": age,
+            "linear_error": linear,
+            "angular_error": angular,
+        }
+        return after, Judgement(terms, fallen, good & ~fallen)
+
+    def start(self, uniform: jax.Array, home: Start) -> Start:
+        spread = self.number("start_joint_rad")
+        joints = jittered_joints(uniform[1:], home.joints, spread, self.low, self.high)
+        if len(self.spawns) == 0:
+            return home._replace(joints=joints)
+        spawn = chosen(self.spawns, uniform[0])
+        half, zero = spawn[2] / 2, jnp.zeros(())
+        turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
+        return Start(joints, jnp.concatenate([spawn[:2], home.base[2:3], turn]))
+
+    def linear_error(self, moment: Moment) -> jax.Array:
+        """Return the planar velocity error [m/s], base frame."""
+        gap = moment.state["command"][:2] - moment.signals["base_lin_vel"][:2]
+        return jnp.sqrt(jnp.sum(gap**2) + 1e-12)
+
+    def angular_error(self, moment: Moment) -> jax.Array:
+        """Return the yaw rate error [rad/s]."""
+        return jnp.abs(moment.state["command"][2] - moment.signals["base_ang_vel"][2])
+
+    def fallen(self, moment: Moment) -> jax.Array:
+        """Is the base too low or too tilted to recover?"""
+        low = moment.signals["base_height"][0] < (
+            self.number("minimum_height_fraction") * self.home_height_m
+        )
+        upright = -projected_gravity(moment.signals["base_quat"])[2]
+        return low | (upright < jnp.cos(self.number("maximum_tilt_rad")))

@@ -1,0 +1,180 @@
+"""The clipped surrogate update (Schulman et al. 2017), one jitted call per iteration.
+
+The learning rate follows the measured KL divergence, as in rsl_rl: a step that moves the policy too
+far makes the next one smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from r2s.artifacts.policy import NetworkSpec
+from r2s.policy import networks, normalizer
+from r2s.policy.networks import Params, PolicyState
+from r2s.policy.normalizer import Normalizer
+from r2s.sim.protocol import Trajectories
+from r2s.train.config import Ppo
+from r2s.train.gae import advantages
+
+FASTER, SMALLEST_RATE, LARGEST_RATE = 1.5, 1e-5, 3e-3
+
+
+class Learner(NamedTuple):
+    """Attributes:
+    params: actor and critic.
+    optimizer: optax state.
+    rate: () learning rate.
+    stats: normalizer of the critic's input (its first columns are the actor's).
+    """
+
+    params: Params
+    optimizer: optax.OptState
+    rate: jax.Array
+    stats: Normalizer
+
+    @property
+    def policy(self) -> PolicyState:
+        return PolicyState(self.params, self.stats)
+
+
+class Batch(NamedTuple):
+    """Rows of one update, each (n, ...)."""
+
+    observation: jax.Array
+    action: jax.Array
+    log_prob: jax.Array
+    mean: jax.Array
+    advantage: jax.Array
+    target: jax.Array
+    weight: jax.Array
+
+
+def optimizer(config: Ppo) -> optax.GradientTransformation:
+    """Return Adam on clipped gradients; the learning rate is applied by the caller."""
+    return optax.chain(
+        optax.clip_by_global_norm(config.gradient_norm), optax.scale_by_adam(eps=1e-5)
+    )
+
+
+def initial_learner(
+    key: jax.Array, config: Ppo, network: NetworkSpec, widths: tuple[int, int, int], std: float
+) -> Learner:
+    """Return fresh weights; `widths` are those of observation, critic input and action."""
+    params = networks.initial_params(key, network, *widths, std)
+    rate = jnp.asarray(config.learning_rate, jnp.float32)
+    return Learner(params, optimizer(config).init(params), rate, normalizer.empty(widths[1]))
+
+
+def make_update(
+    config: Ppo, network: NetworkSpec, observation_width: int, observation_clip: float
+) -> Callable[[Learner, Trajectories, jax.Array], tuple[Learner, dict[str, jax.Array]]]:
+    """Return the jitted update: learner, trajectories, key -> learner, metrics."""
+    adam = optimizer(config)
+
+    def mean_of(params: Params, stats: Normalizer, observation: jax.Array) -> jax.Array:
+        actor = observation[..., :observation_width]
+        return networks.action_mean(PolicyState(params, stats), network, actor, observation_clip)
+
+    def value_of(params: Params, stats: Normalizer, observation: jax.Array) -> jax.Array:
+        return networks.value(PolicyState(params, stats), network, observation, observation_clip)
+
+    def loss(params: Params, stats: Normalizer, old_std: jax.Array, batch: Batch):
+        mean = mean_of(params, stats, batch.observation)
+        log_sigma = networks.log_std(params)
+        log_prob = networks.gaussian_log_prob(batch.action, mean, log_sigma)
+        weight = batch.weight / jnp.maximum(jnp.sum(batch.weight), 1.0)
+        ratio = jnp.exp(log_prob - batch.log_prob)
+        clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
+        gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
+        surrogate = -jnp.sum(weight * gain)
+        error = value_of(params, stats, batch.observation) - batch.target
+        critic = 0.5 * jnp.sum(weight * error**2)
+        entropy = jnp.sum(log_sigma + 0.5 * jnp.log(2 * jnp.pi * jnp.e))
+        total = surrogate + config.value_weight * critic - config.entropy * entropy
+        kl = jnp.sum(weight * _kl(batch.mean, old_std, mean, log_sigma))
+        return total, {"surrogate": surrogate, "value_loss": critic, "entropy": entropy, "kl": kl}
+
+    def step(carry, batch: Batch):
+        params, state, rate, stats, old_std = carry
+        gradient, metrics = jax.grad(loss, has_aux=True)(params, stats, old_std, batch)
+        if config.adaptive_rate:
+            slower = metrics["kl"] > 2 * config.target_kl
+            faster = metrics["kl"] < config.target_kl / 2
+            rate = jnp.where(slower, rate / FASTER, jnp.where(faster, rate * FASTER, rate))
+            rate = jnp.clip(rate, SMALLEST_RATE, LARGEST_RATE)
+        change, state = adam.update(gradient, state, params)
+        params = jax.tree.map(lambda p, c: p - rate * c, params, change)
+        return (params, state, rate, stats, old_std), metrics
+
+    def update(learner: Learner, seen: Trajectories, key: jax.Array):
+        stats = learner.stats
+        value = value_of(learner.params, stats, seen.observation)
+        advantage, target = advantages(
+            seen.reward, value, seen.terminated, seen.ended, seen.valid,
+            discount=config.discount, smoothing=config.smoothing,
+        )  # fmt: skip
+        weight = seen.valid.astype(jnp.float32)
+        observation = seen.observation[:-1]
+        rows = Batch(
+            observation,
+            seen.action,
+            seen.log_prob,
+            mean_of(learner.params, stats, observation),
+            _standardized(advantage, weight),
+            target,
+            weight,
+        )
+        flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+        size = flat.weight.shape[0] // config.minibatches
+        old_std = networks.log_std(learner.params)
+        carry = (learner.params, learner.optimizer, learner.rate, stats, old_std)
+
+        def epoch(carry, k: jax.Array):
+            order = jax.random.permutation(k, flat.weight.shape[0])
+            order = order[: size * config.minibatches].reshape(config.minibatches, size)
+            return jax.lax.scan(
+                lambda c, i: step(c, jax.tree.map(lambda x: x[i], flat)), carry, order
+            )
+
+        carry, metrics = jax.lax.scan(epoch, carry, jax.random.split(key, config.epochs))
+        params, state, rate, _, _ = carry
+        # The statistics change after the update, so that the policy that is judged is the policy
+        # that acted.
+        stats = normalizer.observed(stats, flat.observation, flat.weight)
+        summary = {name: jnp.mean(values) for name, values in metrics.items()}
+        summary |= {
+            "learning_rate": rate,
+            "action_std": jnp.mean(jnp.exp(networks.log_std(params))),
+            "explained_variance": _explained(target, value[:-1], weight),
+        }
+        return Learner(params, state, rate, stats), summary
+
+    return jax.jit(update)
+
+
+def _kl(old_mean: jax.Array, old_log_std: jax.Array, mean: jax.Array, log_std: jax.Array):
+    """Return KL(old || new) (n,) of diagonal Gaussians."""
+    ratio = jnp.exp(2 * (old_log_std - log_std))
+    shift = ((old_mean - mean) / jnp.exp(log_std)) ** 2
+    return jnp.sum(log_std - old_log_std + 0.5 * (ratio + shift - 1.0), axis=-1)
+
+
+def _standardized(x: jax.Array, weight: jax.Array) -> jax.Array:
+    count = jnp.maximum(jnp.sum(weight), 1.0)
+    mean = jnp.sum(x * weight) / count
+    variance = jnp.sum(weight * (x - mean) ** 2) / count
+    return (x - mean) / (jnp.sqrt(variance) + 1e-8)
+
+
+def _explained(target: jax.Array, value: jax.Array, weight: jax.Array) -> jax.Array:
+    """Return the share of the targets' variance that the critic explained before the update."""
+    count = jnp.maximum(jnp.sum(weight), 1.0)
+    mean = jnp.sum(target * weight) / count
+    variance = jnp.sum(weight * (target - mean) ** 2) / count
+    residual = jnp.sum(weight * (target - value) ** 2) / count
+    return 1.0 - residual / jnp.maximum(variance, 1e-8)

@@ -1,0 +1,84 @@
+"""The stage `train`: a scene becomes a policy. Importing this loads no JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from r2s.artifacts.base import Artifact
+from r2s.artifacts.policy import NetworkSpec, Policy
+from r2s.artifacts.scene import Scene
+from r2s.core.context import StageContext
+from r2s.core.errors import R2SError
+from r2s.train.config import Config
+
+if TYPE_CHECKING:
+    from r2s.sim.environment import Environment
+    from r2s.sim.protocol import Collector
+
+STAGE_VERSION = 1
+DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
+TOOLS: tuple[str, ...] = ("mujoco", "mujoco-mjx", "jax", "jaxlib", "optax", "onnx", "onnxruntime")
+
+__all__ = ["DETERMINISM", "STAGE_VERSION", "TOOLS", "Config", "run"]
+
+
+def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Policy:
+    """Train a policy on a scene.
+
+    Args:
+        inputs: `scene`.
+        config: see `Config`.
+        context: `checkpoint` keeps the whole state; `facts` gets the measured rates.
+
+    Raises:
+        Interrupted, R2SError: see `r2s.train.loop.train`.
+    """
+    import jax
+
+    from r2s.sim.environment import Environment
+    from r2s.sim.model import load_model
+    from r2s.train.loop import train
+
+    scene = inputs["scene"]
+    if not isinstance(scene, Scene):
+        raise R2SError(
+            "R2S-TRAIN-001",
+            f"train needs a scene, got {type(scene).__name__}",
+            where="input scene",
+            why="a policy is trained in a twin",
+            remedy="r2s build-scene",
+        )
+    engine = chosen_engine(config.engine)
+    network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
+    # TF32 would make an accelerator's policy differ from the one that is exported.
+    with jax.default_matmul_precision("highest"):
+        environment = Environment.build(scene, load_model(scene), network, config.observation_clip)
+        trained = train(
+            environment, lambda n: make_collector(engine, environment, n), config, context
+        )
+        return _policy(scene, environment, config, engine, trained, context)
+
+
+def chosen_engine(engine: str) -> Literal["cpu", "mjx"]:
+    """Return the engine to use: `auto` is mjx where JAX has an accelerator, else cpu."""
+    import jax
+
+    if engine == "auto":
+        return "cpu" if jax.default_backend() == "cpu" else "mjx"
+    return "mjx" if engine == "mjx" else "cpu"
+
+
+def make_collector(engine: str, environment: Environment, copies: int) -> Collector:
+    """Return the collector of an engine for so many copies."""
+    if engine == "mjx":
+        from r2s.sim.mjx import MjxCollector
+
+        return MjxCollector(environment, copies)
+    from r2s.sim.cpu import CpuCollector
+
+    return CpuCollector(environment, copies)
+
+
+def _policy(scene: Scene, environment, config: Config, engine, trained, context) -> Policy:
+    raise NotImplementedError
