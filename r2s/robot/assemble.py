@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from r2s.core.errors import R2SError
 from r2s.robot.actuators import decide_controls
 from r2s.robot.colliders import LinkColliders, fit_colliders
 from r2s.robot.description import Description, Mesh, Site
-from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral
+from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral, upright
 from r2s.robot.inertia import repair_inertias
 from r2s.robot.kinematics import chain_to_site, reach_m
 from r2s.robot.meshes import for_pictures
@@ -117,7 +118,10 @@ def _read(path: Path, config: Config) -> Description:
 
 
 def _thin_visuals(robot: Description) -> None:
-    """Replace visual meshes that are finer than any picture of them."""
+    """Replace visual meshes that are finer than any picture of them; show colliders if there are none."""
+    if not any(body.visuals for body in robot.bodies):
+        for body in robot.bodies:
+            body.visuals = [replace(shape) for shape in body.collisions]
     thinned: dict[int, Mesh] = {}
     originals = []  # kept alive, so that no id is given twice
     for shape in (shape for body in robot.bodies for shape in body.visuals):
@@ -207,7 +211,9 @@ def _adjacent(robot: Description, colliders) -> list[tuple[str, str]]:
 
 def _home(robot, model, morphology: Morphology, ee_site: str, samples: Samples, seed: int):
     """Return the home position of each joint by name, and the reach [m]."""
-    start = np.array([neutral(model, joint) for joint in range(model.njnt)])
+    # The zero pose of an arm is often stretched out; that of a legged robot is its upright stance.
+    pose = neutral if morphology.kind == "arm" else upright
+    start = np.array([pose(model, joint) for joint in range(model.njnt)])
     for name in morphology.gripper:
         joint = model.joint(name).id
         low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (0.0, 0.0)

@@ -24,6 +24,15 @@ def neutral(model, joint: int) -> float:
     return 0.0 if low + 0.1 * (high - low) <= 0 <= high - 0.1 * (high - low) else (low + high) / 2
 
 
+def upright(model, joint: int) -> float:
+    """Return zero, or the nearest value within the range of a joint and off its ends."""
+    if not model.jnt_limited[joint]:
+        return 0.0
+    low, high = model.jnt_range[joint]
+    margin = 0.02 * (high - low)
+    return float(np.clip(0.0, low + margin, high - margin))
+
+
 def arm_home(
     model,
     site: str,
@@ -137,16 +146,14 @@ def _leg_options(model, data, ids, tip, start: np.ndarray) -> np.ndarray:
     import mujoco
 
     body, local = tip
-    anchor = int(model.jnt_bodyid[ids[min(1, len(ids) - 1)]])
+    # Pitch joints (axis across the robot) bend the leg; the others stay neutral.
+    bends = [abs(_world_axis(model, data, joint, start)[1]) > 0.7 for joint in ids]
+    hip = next((joint for joint, bend in zip(ids, bends, strict=True) if bend), ids[0])
     grids = []
-    for number, joint in enumerate(ids):
+    for joint, bend in zip(ids, bends, strict=True):
         low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-np.pi, np.pi)
-        axis = np.abs(_world_axis(model, data, joint, start))
-        # Pitch joints (axis across the robot) bend the leg; the others stay neutral.
-        bends = axis[1] > 0.7
-        if bends and number < 5:
-            low, high = max(low, -2.8), min(high, 2.8)
-            grids.append(np.linspace(low, high, 41))
+        if bend:
+            grids.append(np.linspace(max(low, -2.8), min(high, 2.8), 41))
         else:
             grids.append(np.array([neutral(model, joint)]))
     while np.prod([len(grid) for grid in grids]) > 80_000:
@@ -158,7 +165,7 @@ def _leg_options(model, data, ids, tip, start: np.ndarray) -> np.ndarray:
         data.qpos[ids] = values
         mujoco.mj_kinematics(model, data)
         foot = data.xpos[body] + data.xmat[body].reshape(3, 3) @ local
-        rows[number] = [*values, *(foot - data.xpos[anchor])[:2], foot[2]]
+        rows[number] = [*values, *(foot - data.xanchor[hip])[:2], foot[2]]
     return rows
 
 

@@ -27,7 +27,7 @@ _TOOL_FRAMES = (
     r"^ee|ee_link|end.?eff",
     r"attachment|flange",
 )
-_HAND_EXTENT_M = 0.35
+_HAND_EXTENT_M = 0.5
 _SAME_HEIGHT = 0.15  # feet end within this share of the robot's height above its lowest foot
 
 
@@ -60,11 +60,9 @@ def classify(robot: Description) -> Morphology:
         return Morphology("hand", None, (), ())
     if not limbs:
         return Morphology("mobile" if len(wheels) >= 2 else "other", None, (), ())
-    if len(limbs) >= 3 and _extent(robot) < _HAND_EXTENT_M and len(wheels) < 2:
-        legs = _legs(robot, limbs)
-        if len(legs) != 4 or _extent(robot) < 0.5 * _HAND_EXTENT_M:
-            return Morphology("hand", None, (), ())
     legs = _legs(robot, limbs)
+    if len(limbs) >= 3 and not legs and not wheels and 0 < _extent(robot) < _HAND_EXTENT_M:
+        return Morphology("hand", None, (), ())
     arms = [limb for limb in limbs if limb not in legs and len(limb.joints) >= 2]
     arm = max(arms, key=lambda limb: len(limb.joints), default=None)
     if len(wheels) >= 2 and not legs:

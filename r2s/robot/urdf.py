@@ -25,7 +25,11 @@ def read_urdf(path: Path, package_path: tuple[Path, ...] = ()) -> Description:
     Raises:
         R2SError: it is not a URDF, not a tree, or a collision mesh is missing.
     """
-    return _Reader(path, Resolver(path, package_path)).read()
+    reader = _Reader(path, Resolver(path, package_path))
+    try:
+        return reader.read()
+    except ValueError as exc:
+        raise reader.broken("a number cannot be read", str(exc)) from exc
 
 
 def mesh_names(path: Path) -> list[str]:
@@ -65,7 +69,7 @@ class _Reader:
                 why="a URDF begins with <robot>, an MJCF with <mujoco>",
                 remedy="pass a .urdf or an MJCF .xml; convert SDF or USD first",
             )
-        if any("xacro" in str(element.tag) for element in root.iter()):
+        if any(_is_xacro(element) for element in root.iter()):
             raise R2SError(
                 "R2S-ROBOT-006",
                 "this is a xacro file, not a URDF",
@@ -74,7 +78,7 @@ class _Reader:
                 remedy=f"xacro {self.path.name} > robot.urdf && r2s build-scene --robot robot.urdf",
             )
         if not root.findall("link"):
-            raise self._broken("it has no link", "a robot needs at least one <link>")
+            raise self.broken("it has no link", "a robot needs at least one <link>")
 
     def _tree(
         self, robot: Description, links: dict[str, ET.Element], joints: list[ET.Element]
@@ -86,12 +90,12 @@ class _Reader:
             parent, child = _link_of(joint, "parent"), _link_of(joint, "child")
             for end in (parent, child):
                 if end not in links:
-                    raise self._broken(
+                    raise self.broken(
                         f"joint {joint.get('name')} names the link {end!r}, which does not exist",
                         f"links: {', '.join(links)}",
                     )
             if child in above:
-                raise self._broken(
+                raise self.broken(
                     f"link {child} has two parents",
                     f"joints {above[child].get('name')} and {joint.get('name')} both move it; "
                     "closed loops need an MJCF",
@@ -100,7 +104,7 @@ class _Reader:
             below.setdefault(parent, []).append(joint)
         roots = [name for name in links if name not in above]
         if not roots:
-            raise self._broken("it has no root link", "its joints form a closed loop")
+            raise self.broken("it has no root link", "its joints form a closed loop")
         if len(roots) > 1:
             sizes = {name: _count_below(name, below) for name in roots}
             kept = max(roots, key=lambda name: sizes[name])
@@ -195,7 +199,7 @@ class _Reader:
         try:
             kind, size = _primitive(child)
         except (KeyError, ValueError) as exc:
-            raise self._broken(
+            raise self.broken(
                 f"a {role} shape of link {link} cannot be read", f"<{child.tag}>: {exc}"
             ) from exc
         if kind is None or min(value for value in size if value or kind == "box") <= 0:
@@ -351,7 +355,7 @@ class _Reader:
             else:
                 joint.mimic = (leader.name, multiplier, offset)
 
-    def _broken(self, what: str, why: str) -> R2SError:
+    def broken(self, what: str, why: str) -> R2SError:
         return R2SError(
             "R2S-ROBOT-007",
             f"the URDF cannot be used: {what}",
@@ -359,6 +363,13 @@ class _Reader:
             why=why,
             remedy=f"check_urdf {self.path}",
         )
+
+
+def _is_xacro(element: ET.Element) -> bool:
+    macros = ("${", "$(")
+    return "xacro" in str(element.tag) or any(
+        macro in value for value in element.attrib.values() for macro in macros
+    )
 
 
 def _primitive(element: ET.Element) -> tuple[str | None, tuple[float, float, float]]:
