@@ -36,6 +36,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("r2s.cli.lineage", LOOK),
     "diff": ("r2s.cli.diff", LOOK),
     "tag": ("r2s.cli.tag", KEEP),
+    "gc": ("r2s.cli.gc", KEEP),
+    "fsck": ("r2s.cli.fsck", KEEP),
+    "pack": ("r2s.cli.pack", KEEP),
+    "unpack": ("r2s.cli.unpack", KEEP),
+    "push": ("r2s.cli.push", KEEP),
+    "pull": ("r2s.cli.pull", KEEP),
     "doctor": ("r2s.cli.doctor", HELP),
 }
 INTERNAL_BUG = 3

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -28,21 +28,21 @@ def _shared(*flags: str, kind: Any, help: str, **more: Any) -> tuple[Any, Any]:
     return kind, typer.Option(None, *flags, help=help, rich_help_panel=SHARED_PANEL, **more)
 
 
-# Optional[...] because typer before 0.21 reads no `X | None`; None means: as given before the command.
+# None means: as given before the command.
 SHARED: dict[str, tuple[Any, Any]] = {
     "workspace": _shared(
         "--workspace",
         "-w",
-        kind=Optional[Path],
+        kind=Path | None,
         help="Workspace folder instead of the one found here.",
     ),
     "name": _shared(
-        "--name", "-n", kind=Optional[str], help="Name to work on instead of the current one."
+        "--name", "-n", kind=str | None, help="Name to work on instead of the current one."
     ),
-    "seed": _shared("--seed", kind=Optional[int], help="Seed of everything random (default: 0)."),
-    "json": _shared("--json", kind=Optional[bool], help="Answer with one JSON document."),
-    "quiet": _shared("--quiet", "-q", kind=Optional[bool], help="No messages, no progress."),
-    "verbose": _shared("--verbose", "-v", kind=Optional[bool], help="Say more."),
+    "seed": _shared("--seed", kind=int | None, help="Seed of everything random (default: 0)."),
+    "json": _shared("--json", kind=bool | None, help="Answer with one JSON document."),
+    "quiet": _shared("--quiet", "-q", kind=bool | None, help="No messages, no progress."),
+    "verbose": _shared("--verbose", "-v", kind=bool | None, help="Say more."),
 }
 
 

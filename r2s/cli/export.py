@@ -15,7 +15,7 @@ CONFIGS = ("export", "validate")
 
 def export(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Policy to export.")] = None,
+    ref: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Policy to export.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write the bundle's files to.")
     ] = None,
@@ -29,7 +29,7 @@ def export(
 
     store = session.store()
     settings = session.settings()
-    current = session.current(store, name)
+    current = session.current(store, ref)
     policy = graph.found(store, f"policy/{current}", remedy=f"r2s train {current}")
     scene = store.get(policy).inputs["scene"]
     validation = graph.validation_for(store, policy, scene, current, settings)

@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import typer
 
@@ -105,7 +105,7 @@ def _option(
         f"{stage.name}{SEPARATOR}{name}",
         inspect.Parameter.KEYWORD_ONLY,
         default=option,
-        annotation=Optional[bool] if is_bool else Optional[str],  # noqa: UP045  typer reads it
+        annotation=bool | None if is_bool else str | None,
     )
 
 

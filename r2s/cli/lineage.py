@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ def _lines(origin: Origin) -> list[str]:
     tools = origin.run["components"]["tools"] if origin.run else {}
     versions = ", ".join(f"{tool} {version}" for tool, version in tools.items())
     lines = [f"{indent}{name}  {short(origin.digest)}{f'  ({versions})' if versions else ''}"]
-    names = (origin.run or {}).get("sources", {})
+    names = {role: Path(path).name for role, path in (origin.run or {}).get("sources", {}).items()}
     for role, files in origin.stage.get("sources", {}).items():
         called = f" {printable(names[role])}" if role in names else ""
         first = short(next(iter(files.values()), ""))

@@ -14,7 +14,7 @@ CONFIGS = ("reconstruct",)
 
 def reconstruct(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Scan to use.")] = None,
+    ref: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Scan to use.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
 ) -> Outcome:
     """Turn a scan into planes, boxes, hulls and objects, and check them against its rays.
@@ -24,7 +24,7 @@ def reconstruct(
     from r2s.engine import graph
 
     store = session.store()
-    current = session.current(store, name)
+    current = session.current(store, ref)
     scan = graph.found(store, f"scan/{current}", remedy=f"r2s scan CAPTURE --name {current}")
     step = graph.reconstruct(scan, current, session.settings())
     result = session.execute(store, step, force=force)[-1]

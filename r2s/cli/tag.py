@@ -13,19 +13,19 @@ from r2s.core.errors import UsageError
 
 def tag(
     session: Session,
-    name: Annotated[str, typer.Argument(help="The new name, for example policy/best.")],
+    label: Annotated[str, typer.Argument(help="The new name, for example policy/best.")],
     ref: Annotated[str | None, typer.Argument(help="The artifact it points to.")] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove the name.")] = False,
 ) -> Outcome:
     """Name an artifact; named artifacts are never collected."""
     store = session.store()
     if delete:
-        store.delete_ref(name, "tag --delete")
-        return Outcome(f"removed the name {name}", extra={"ref": name, "id": None})
+        store.delete_ref(label, "tag --delete")
+        return Outcome(f"removed the name {label}", extra={"ref": label, "id": None})
     if ref is None:
         raise UsageError(
-            "R2S-CLI-006", "no artifact was given", remedy=f"r2s tag {name} policy/lab"
+            "R2S-CLI-006", "no artifact was given", remedy=f"r2s tag {label} policy/lab"
         )
     digest = store.resolve(ref)
-    store.set_ref(name, digest, f"tag {ref}")
-    return Outcome(f"{name} -> {digest}", extra={"ref": name, "id": digest})
+    store.set_ref(label, digest, f"tag {ref}")
+    return Outcome(f"{label} -> {digest}", extra={"ref": label, "id": digest})

@@ -14,7 +14,7 @@ CONFIGS = ("train",)
 
 def train(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Scene to use.")] = None,
+    ref: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Scene to use.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
 ) -> Outcome:
     """Train a policy in randomized copies of the scene. Interrupted, the same command goes on.
@@ -24,7 +24,7 @@ def train(
     from r2s.engine import graph
 
     store = session.store()
-    current = session.current(store, name)
+    current = session.current(store, ref)
     remedy = f"r2s build-scene --name {current} --robot ROBOT.urdf --task reach"
     scene = graph.found(store, f"scene/{current}", remedy=remedy)
     step = graph.train(scene, current, session.settings())

@@ -16,7 +16,7 @@ CONFIGS = ("validate",)
 
 def validate(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Policy to judge.")] = None,
+    ref: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Policy to judge.")] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="Exit 4 unless the verdict is pass.")
     ] = False,
@@ -29,7 +29,7 @@ def validate(
     from r2s.engine import graph
 
     store = session.store()
-    current = session.current(store, name)
+    current = session.current(store, ref)
     policy = graph.found(store, f"policy/{current}", remedy=f"r2s train {current}")
     scene = store.get(policy).inputs["scene"]
     step = graph.validate(policy, scene, current, session.settings())

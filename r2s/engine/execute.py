@@ -199,7 +199,7 @@ class Executor:
             "warnings": _warnings(step, artifact, digest, before),
             "refused": _refusal(step, artifact),
             "started": started,
-            "sources": {role: path.name for role, path in step.sources.items()},
+            "sources": {role: str(path.absolute()) for role, path in step.sources.items()},
             "command": self._command,
             "host": _host(),
         }

@@ -88,7 +88,7 @@ def build_scene(
             return
         scene, wanted = store.get(held).config, store.get(inputs["robot"]).config["name"]
         there = (scene["robot"]["name"], scene["task"]["name"])
-        task = getattr(config, "task", there[1])
+        task = there[1] if config.task == "auto" else config.task
         if there != (wanted, task):
             raise UsageError(
                 "R2S-NAME-002",

@@ -49,7 +49,7 @@ def action(
         "stage": stage.name,
         "stage_version": module.STAGE_VERSION,
         "inputs": dict(inputs),
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude=set(getattr(module, "NO_EFFECT", ()))),
         "sources": {role: source_digests(stage, role, sources[role]) for role in sources},
         "seed": seed,
         "tools": {name: tool_version(name) for name in module.TOOLS},

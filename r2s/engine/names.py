@@ -1,4 +1,7 @@
-"""Names of refs: `scan/N`, `reconstruction/N`, `robot/<model>`, `scene/V`, `policy/V`, `bundle/V-<target>`."""
+"""Names of refs: `scan/N`, `reconstruction/N`, `robot/<model>`, `scene/V`, `policy/V`, ...
+
+V is the name of a scene and defaults to N, the name of its scan.
+"""
 
 from __future__ import annotations
 

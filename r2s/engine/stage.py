@@ -23,7 +23,8 @@ class StageModule(Protocol):
 
     Optional besides: `source_files(role, path)` for stages with foreign inputs, `facets(config)` for
     platform facts that change the bytes (accelerator, XLA flags), `accept(artifact, config)` that
-    raises an `R2SError` when a finished artifact must not get a ref (a failed audit).
+    raises an `R2SError` when a finished artifact must not get a ref (a failed audit), `NO_EFFECT`:
+    names of config fields that change no byte of the result (threads), which stay out of the key.
     """
 
     STAGE_VERSION: int

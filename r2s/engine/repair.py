@@ -1,0 +1,84 @@
+"""Making a damaged artifact again: the same action, run once more, must give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from r2s.core.errors import NotReproducible, R2SError
+from r2s.engine.catalog import STAGES
+from r2s.engine.execute import Executor
+from r2s.engine.key import action
+from r2s.engine.stage import StageSpec
+from r2s.engine.step import Step
+
+if TYPE_CHECKING:
+    from r2s.engine.execute import Reporter
+    from r2s.store import Store
+
+
+def remake(
+    store: Store,
+    record: Mapping[str, Any],
+    *,
+    reporter: Reporter | None = None,
+    stages: Mapping[str, StageSpec] = STAGES,
+) -> str:
+    """Run the action of a run record again and return the digest of its output, now whole.
+
+    Raises:
+        R2SError: its foreign files are gone or changed, or this r2s would run another action.
+        NotReproducible: it gave other bytes; they are kept as a second attempt.
+    """
+    step = step_of(record, stages)
+    components = record["components"]
+    inputs = components["inputs"]
+    now = action(
+        step.stage, config=step.config, inputs=inputs, sources=step.sources, seed=step.seed
+    )
+    if now.key != record["key"]:
+        from r2s.engine.why import changes
+
+        raise R2SError(
+            "R2S-ENGINE-010",
+            f"stage {step.stage.command} cannot be repeated as it was",
+            where=record["output"],
+            why="; ".join(changes(components, now.components)) or "its record is of another format",
+            remedy=record.get("command") or f"r2s {step.stage.command}",
+        )
+    executor = Executor(store, reporter=reporter, command="r2s fsck --repair")
+    digest = executor.run(step)[-1].digest
+    if digest != record["output"]:
+        raise NotReproducible(
+            "R2S-ENGINE-011",
+            f"stage {step.stage.command} gave other bytes this time",
+            where=f"{record['output']} before, {digest} now",
+            why=f"it is declared {step.stage.load().DETERMINISM}",
+            remedy=f"r2s diff {record['output'][7:19]} {digest[7:19]}",
+        )
+    return digest
+
+
+def step_of(record: Mapping[str, Any], stages: Mapping[str, StageSpec] = STAGES) -> Step:
+    """Return the step a run record tells of, without a ref.
+
+    Raises:
+        R2SError: this r2s has no such stage.
+    """
+    components = record["components"]
+    if components["stage"] not in stages:
+        raise R2SError(
+            "R2S-ENGINE-012",
+            f"this r2s has no stage {components['stage']!r}",
+            where=record["output"],
+            remedy="pip install --upgrade r2s-pipeline",
+        )
+    stage = stages[components["stage"]]
+    return Step(
+        stage,
+        stage.config(components["config"]),
+        inputs=components["inputs"],
+        sources={role: Path(path) for role, path in record["sources"].items()},
+        seed=components["seed"],
+    )
