@@ -2,8 +2,8 @@
 
 Reading order: `stage` (table of contents), `environment` (bodies of the place), `training_shapes`
 (what the training model is made of), `robot_tree` (robot.xml, one set of colliders), `compose`
-(the MJCF text), `probe` (questions about collisions), `distance` (points to colliders), `surfaces` (level ground), `twin` (both models),
-`placement` (where a robot stands), `settle` (does it stay?), `goals` and `spawns` (samples),
-`signals`, `randomization` (what a task may use, what varies), `audit` (do the twins agree?),
-`speed`, `camera`, `errors`.
+(the MJCF text), `twin` (both models), `probe` (questions about collisions), `distance` (points to
+colliders), `surfaces` (level ground), `placement` and `near` (where a robot stands, what is near),
+`settle` (does it stay?), `goals` and `spawns` (samples), `signals`, `randomization` (what a task may
+use, what varies), `audit` (do the twins agree?), `speed`, `camera`, `errors`.
 """

@@ -18,7 +18,7 @@ def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
     low, high = points.min(axis=0), points.max(axis=0)
     target = (low + high) / 2
     radius = max(0.5 * float(np.linalg.norm(high - low)), 0.25)
-    best, value = target + [0, -1, 1], -np.inf
+    best, value = target + np.array([0.0, -1.0, 1.0]), -np.inf
     for turn in np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False):
         flat = np.array([np.cos(turn), np.sin(turn), np.tan(ELEVATION_RAD)])
         direction = flat / np.linalg.norm(flat)

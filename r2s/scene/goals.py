@@ -17,6 +17,8 @@ from r2s.scene.twin import Twin
 OVERSAMPLING = 4  # configurations tried per goal asked for, at least MIN_SAMPLES
 MIN_SAMPLES, MAX_SAMPLES = 2000, 12_000
 MIN_GOALS = 50
+CANDIDATES = 2  # goals looked at per goal asked for
+EXACT_STEP_RAD = 0.2
 # Beyond the scanned place nothing is known to be free.
 OUTSIDE_M = 0.05
 
@@ -46,6 +48,7 @@ def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageConte
         R2SError: fewer than 50 goals were found (`R2S-SCENE-003`).
     """
     exact, train = twin.probe(exact=True, clearance_m=clearance_m), twin.probe(exact=False)
+    exact.accept_home()
     actions, site = twin.vocabulary.actions, twin.robot.info.ee_site
     random = generator(context.seed, "scene", "goals")
     low, high = np.array(actions.low), np.array(actions.high)
@@ -62,26 +65,27 @@ def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageConte
     configurations, world = np.array(free).reshape(-1, len(low)), np.array(points).reshape(-1, 3)
     useful = over_the_place(world, twin.place, clearance_m)
     configurations, world = configurations[useful], world[useful]
-    home = np.array([twin.stance.qpos[name] for name in actions.joints])
-    simple = np.array(
-        [train.path_is_free(home, q) and exact.path_is_free(home, q, 0.2) for q in configurations],
-        bool,
-    )
     if len(world) < MIN_GOALS:
         why = f"{len(free)} free configurations, {len(world)} of them over the scanned place"
         raise nothing_reachable(twin.robot.info, len(world), tries, MIN_GOALS, why)
     # Straight paths first: a goal behind an obstacle is a planning problem, not a reach.
-    pick = spread(world[simple], count)
-    chosen = np.flatnonzero(simple)[pick]
+    home = np.array([twin.stance.qpos[name] for name in actions.joints])
+    order = spread(world, min(len(world), CANDIDATES * count))
+    simple = np.zeros(len(order), bool)
+    for number, index in enumerate(order):
+        if simple.sum() == count:
+            break
+        q = configurations[index]
+        simple[number] = train.path_is_free(home, q) and exact.path_is_free(home, q, EXACT_STEP_RAD)
+    chosen = order[simple]
     if len(chosen) < min(count, MIN_GOALS):
-        rest = np.flatnonzero(~simple)
-        chosen = np.concatenate([chosen, rest[spread(world[rest], count - len(chosen))]])
+        chosen = np.concatenate([chosen, order[~simple][: count - len(chosen)]])
     local = to_base(world[chosen], twin)
     return Goals(
         points=np.round(local, 6).astype(np.float32),
         configurations=np.round(configurations[chosen], 6).astype(np.float32),
         free_fraction=round(len(free) / tries, 6),
-        simple_fraction=round(float(simple[chosen].mean()), 6),
+        simple_fraction=round(float(min(simple.sum() / len(chosen), 1.0)), 6),
     )
 
 

@@ -15,13 +15,14 @@ from r2s.artifacts.robot import RobotInfo
 from r2s.core.rigid import Array
 from r2s.core.seeds import generator
 from r2s.scene.distance import distance_to_place
-from r2s.scene.environment import STAND, Environment, stand
+from r2s.scene.environment import STAND, Environment, geom_bounds, stand
 from r2s.scene.errors import no_place, place_collides
 from r2s.scene.probe import Probe
 from r2s.scene.surfaces import Surface, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
 YAWS = 12
+AT_HAND = 0.8  # what having everything at hand is worth, against a free workspace
 MAX_POSITIONS = 120
 FINALISTS = 10
 REACH_SAMPLES = 160
@@ -156,9 +157,7 @@ def rank(twin: Twin, hosts: list[Surface], body: Workspace, lift: float) -> list
     if len(spots) > MAX_POSITIONS:
         spots = [spots[i] for i in np.linspace(0, len(spots) - 1, MAX_POSITIONS).astype(int)]
     low, high = twin.place.bounds()
-    things = np.array(
-        [np.mean([g.position for g in t.geoms], axis=0) for t in twin.place.things if t.movable]
-    ).reshape(-1, 3)
+    things = _things(twin)
     candidates = []
     for surface, x, y, z in spots:
         position = (x, y, round(z + lift - body.bottom, 6))
@@ -168,7 +167,9 @@ def rank(twin: Twin, hosts: list[Surface], body: Workspace, lift: float) -> list
             above = points[:, 2] > z + CLEARANCE_M
             clear = distance_to_place(points, twin.place) > CLEARANCE_M
             score = float((inside & above & clear).mean())
-            score += 0.6 * _at_hand(things, position, rotation_z(yaw)[:2, :2] @ body.front, info)
+            score += AT_HAND * _at_hand(
+                things, position, rotation_z(yaw)[:2, :2] @ body.front, info
+            )
             candidates.append(Candidate(surface, position, float(yaw), round(score, 9)))
     return sorted(candidates, key=lambda c: (-c.score, c.position, c.yaw))
 
@@ -275,12 +276,23 @@ def _corners(width: int, count: int = 24) -> Iterator[Array]:
     return iter(np.sign(random.standard_normal((count, width))) * random.random((count, 1)) ** 0.5)
 
 
+def _things(twin: Twin) -> Array:
+    """Return (n, 3): x, y and weight of the movable things; larger ones count more."""
+    rows = []
+    for thing in twin.place.things:
+        if thing.movable:
+            boxes = [geom_bounds(geom, twin.place.hulls) for geom in thing.geoms]
+            low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
+            rows.append((*((low + high) / 2)[:2], float(np.linalg.norm(high - low))))
+    return np.array(rows).reshape(-1, 3)
+
+
 def _at_hand(things: Array, position, front: Array, info: RobotInfo) -> float:
-    """Return the share of things that stand comfortably in front of the robot."""
+    """Return the share of things, by size, that stand comfortably in front of the robot."""
     if not len(things):
         return 0.0
     gap = things[:, :2] - np.asarray(position[:2])
     distance = np.linalg.norm(gap, axis=1)
     near = (distance > NEAR * info.reach_m) & (distance < FAR * info.reach_m)
     facing = gap @ front / np.maximum(distance, 1e-9)
-    return float(np.mean(near * np.clip(facing, 0, 1)))
+    return float(np.average(near * np.clip(facing, 0, 1), weights=things[:, 2]))

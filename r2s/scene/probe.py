@@ -59,7 +59,15 @@ class Probe:
         names = [self.model.body(int(b)).name for b in self.model.geom_bodyid]
         self.of_robot = np.array([name.startswith(ROBOT_PREFIX) for name in names])
         self.model.geom_margin[~self.of_robot] = clearance_m
+        self.model.geom_contype[~self.of_robot] = 0  # only what the robot touches is asked for
         self.clearance_m = clearance_m
+        self._close: set[tuple[int, int]] = set()
+
+    def accept_home(self) -> None:
+        """Ask no clearance between geoms that are closer than that at home: a shoulder over its table."""
+        self.pose()
+        self._mujoco.mj_collision(self.model, self.data)
+        self._close = {(int(a), int(b)) for a, b in self.data.contact.geom}
 
     def stand(self, position, quaternion) -> None:
         """Move the base to a pose in the world."""
@@ -94,7 +102,7 @@ class Probe:
         self._mujoco.mj_collision(self.model, self.data)
         return not self._near().any()
 
-    def path_is_free(self, start: Array, end: Array, step_rad: float = 0.08) -> bool:
+    def path_is_free(self, start: Array, end: Array, step_rad: float = 0.12) -> bool:
         """Whether the straight line between two configurations is clear."""
         count = max(2, int(np.ceil(np.abs(end - start).max() / step_rad)) + 1)
         return all(self.is_free(start + t * (end - start)) for t in np.linspace(0, 1, count))
@@ -107,9 +115,10 @@ class Probe:
         if not self.data.ncon:
             return np.zeros(0, bool)
         pairs = self.data.contact.geom
-        robot = self.of_robot[pairs]
-        limit = np.where(robot.all(axis=1), 0.0, self.clearance_m)
-        return robot.any(axis=1) & (self.data.contact.dist < limit)
+        limit = np.where(self.of_robot[pairs].all(axis=1), 0.0, self.clearance_m)
+        if self._close:
+            limit[[(int(a), int(b)) in self._close for a, b in pairs]] = 0.0
+        return self.data.contact.dist < limit
 
     def _geom(self, geom: int) -> str:
         name = self.model.geom(geom).name

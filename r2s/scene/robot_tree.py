@@ -13,9 +13,10 @@ from r2s.artifacts.scene import ROBOT_PREFIX
 ROBOT_FILE = "robot.xml"
 # Attributes that name or point to a named element; `file` is no name.
 _NAMES = frozenset(
-    "name class childclass body body1 body2 joint joint1 joint2 geom geom1 geom2 site site1 site2 "
-    "mesh material texture hfield tendon tendon1 tendon2 actuator cranksite slidersite refsite "
-    "jointinparent sidesite objname refname target".split()
+    {"name", "class", "childclass", "body", "body1", "body2", "joint", "joint1", "joint2"}
+    | {"geom", "geom1", "geom2", "site", "site1", "site2", "mesh", "material", "texture", "hfield"}
+    | {"tendon", "tendon1", "tendon2", "actuator", "cranksite", "slidersite", "refsite"}
+    | {"jointinparent", "sidesite", "objname", "refname", "target"}
 )
 _SECTIONS = ("default", "asset", "contact", "equality", "tendon", "actuator")
 

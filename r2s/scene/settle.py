@@ -84,7 +84,7 @@ def free_of_overlaps(twin: Twin) -> tuple[Twin, list[str]]:
     lifted: dict[str, float] = {}
     for _ in range(LIFTS):
         depth = _overlaps(twin)
-        moving = {n: d for n, d in depth.items() if lifted.get(n, 0.0) + d <= MAX_LIFT_M}
+        moving = {n: d for n, (d, _) in depth.items() if lifted.get(n, 0.0) + d <= MAX_LIFT_M}
         if not moving:
             break
         place: Environment = twin.place
@@ -92,11 +92,9 @@ def free_of_overlaps(twin: Twin) -> tuple[Twin, list[str]]:
             place = place.with_thing(place.thing(name).moved(np.array([0.0, 0.0, d])))
             lifted[name] = lifted.get(name, 0.0) + d
         twin = replace(twin, place=place)
-    for name, d in sorted(_overlaps(twin).items()):
+    for name, (d, other) in sorted(_overlaps(twin).items()):
         if d > MAX_OVERLAP_M:
-            notes.append(
-                f"{name} overlaps its neighbours by {1000 * d:.0f} mm: it is fixed in this scene"
-            )
+            notes.append(f"{name} overlaps {other} by {1000 * d:.0f} mm: it is fixed in this scene")
             twin = _frozen(twin, name)
     notes += [
         f"{name} lifted by {1000 * d:.1f} mm" for name, d in sorted(lifted.items()) if d > 0.002
@@ -152,30 +150,39 @@ def _check_base(twin: Twin, rests: list[Rest]) -> None:
         )
 
 
-def _overlaps(twin: Twin) -> dict[str, float]:
-    """Return how deep each movable thing is in others [m], in either model."""
+def _overlaps(twin: Twin) -> dict[str, tuple[float, str]]:
+    """Return how deep each movable thing is in another [m], in either model, and which."""
     import mujoco
 
-    depth: dict[str, float] = {}
+    depth: dict[str, tuple[float, str]] = {}
     for exact in (False, True):
-        probe = twin.probe(exact=exact)
-        probe.model.geom_margin[:] = 0.0
-        probe.pose()
-        mujoco.mj_collision(probe.model, probe.data)
-        for contact in probe.data.contact:
+        xml = twin.view_xml(visuals=False) if exact else twin.train_xml()
+        model = compiled(xml, twin.robot_assets, VIEW_FILE if exact else TRAIN_FILE)
+        data = mujoco.MjData(model)
+        mujoco.mj_resetDataKeyframe(model, data, model.key(HOME_KEYFRAME).id)
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_collision(model, data)
+        for contact in data.contact:
             if contact.dist >= -1e-4:
                 continue
-            names = [probe.model.body(int(probe.model.geom_bodyid[g])).name for g in contact.geom]
-            movable = [name for name in names if name in twin.place.movable]
+            things = [_thing(model, int(geom)) for geom in contact.geom]
+            movable = [name for name in things if name in twin.place.movable]
             if len(movable) == 2:  # lift the upper of two
                 movable = [max(movable, key=lambda name: (twin.place.thing(name).com[2], name))]
             for name in movable:
-                depth[name] = max(depth.get(name, 0.0), float(-contact.dist))
+                other = things[1] if things[0] == name else things[0]
+                depth[name] = max(depth.get(name, (0.0, "")), (float(-contact.dist), other))
     return depth
 
 
 def _frozen(twin: Twin, name: str) -> Twin:
     return replace(twin, place=twin.place.with_thing(twin.place.thing(name).frozen()))
+
+
+def _thing(model, geom: int) -> str:
+    """Return the name of the thing (or robot body) a geom belongs to."""
+    body = model.body(int(model.geom_bodyid[geom])).name
+    return model.geom(geom).name.rsplit("/", 1)[0] if body == "world" else body
 
 
 def _pose(data, body: int) -> tuple[np.ndarray, np.ndarray]:
