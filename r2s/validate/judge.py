@@ -1,0 +1,49 @@
+"""The task's own success event, asked with true signals at every control step of many trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from r2s.sim.model import COMMAND_SIGNALS, Layout
+from r2s.tasks.task import Moment, Task, TaskState
+
+
+class Ruling(NamedTuple):
+    """Attributes, each (n,): would the trial succeed if it ended now, can it not go on, the task's error."""
+
+    success: np.ndarray
+    terminated: np.ndarray
+    error: np.ndarray
+
+
+Judge = Callable[..., tuple[TaskState, Ruling]]
+
+
+def make_judge(task: Task, where: Layout) -> Judge:
+    """Return f(task_state, sensordata, target, action, previous_action, chance) -> (task_state, ruling).
+
+    Leading axis n everywhere; sensordata is (n, nsensordata), chance (n, task.draws.advance) in [0, 1),
+    the others (n, joints). The error is the distance to the goal [m] for reach, the planar velocity
+    error [m/s] for velocity.
+    """
+    error_of = task.distance if hasattr(task, "distance") else task.linear_error  # pyright: ignore
+
+    def one(state, sensordata, target, action, previous, chance):
+        sensors = {name: sensordata[index] for name, index in where.sensor_index.items()}
+        own = dict(zip(COMMAND_SIGNALS, (target, action), strict=True))
+        moment = Moment({**sensors, **own, **task.commands(state)}, action, previous, state)
+        after, judged = task.advance(moment, chance)
+        return after, Ruling(judged.success, judged.terminated, error_of(moment))
+
+    step = jax.jit(jax.vmap(one))
+
+    def judge(state, *arrays: np.ndarray) -> tuple[TaskState, Ruling]:
+        after, ruling = step(state, *(jnp.float32(array) for array in arrays))
+        return after, Ruling(*(np.asarray(part) for part in ruling))
+
+    return judge
