@@ -11,6 +11,7 @@ are the values `wire` knows: plain data and numpy arrays.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -135,12 +136,9 @@ class _Child:
         if self.owner == os.getpid():
             self._process.kill()
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._said):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    pass
+        for stream in filter(None, (self._process.stdin, self._process.stdout, self._said)):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
 
 
 _idle: list[_Child] = []

@@ -78,7 +78,7 @@ def _pack(value: Any, buffers: list[memoryview]) -> Any:
                 raise TypeError(f"an array of {value.dtype} cannot cross to another process")
             array = np.ascontiguousarray(value)
             if array.nbytes:
-                buffers.append(memoryview(array.reshape(-1)).cast("B"))
+                buffers.append(array.reshape(-1).view(np.uint8).data)
             return {"$": "array", "dtype": array.dtype.str, "shape": list(value.shape)}
         case list():
             return [_pack(item, buffers) for item in value]

@@ -16,8 +16,10 @@ from typing import Any, BinaryIO
 from r2s.core.errors import R2SError
 from r2s.guard.wire import WireError, receive, send
 
-with contextlib.suppress(ImportError):  # Windows has no limits; the clock still holds there
+try:
     import resource
+except ImportError:  # Windows has no such limits; the clock still holds there
+    resource = None
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
@@ -63,7 +65,7 @@ def _function(target: str) -> Any:
 
 def _limit(memory_bytes: int | None, cpu_s: int | None) -> None:
     """Set the soft limits above what the process already uses; None lifts them."""
-    if "resource" not in globals():
+    if resource is None:
         return
     with contextlib.suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -87,7 +89,7 @@ def _address_space_bytes() -> int:
 
 
 def _peak_bytes() -> int:
-    if "resource" not in globals():
+    if resource is None:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

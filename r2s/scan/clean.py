@@ -63,7 +63,7 @@ def plausible_box(capture: Capture, where: str) -> tuple[Box, np.ndarray]:
 
 def keep(points: np.ndarray) -> np.ndarray:
     """Return a mask (n,): finite and not the exact origin, where sensors put missing returns."""
-    return np.isfinite(points).all(axis=1) & points.any(axis=1)
+    return np.logical_and(np.isfinite(points).all(axis=1), points.any(axis=1))
 
 
 class Cleaner:

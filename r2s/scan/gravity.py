@@ -19,6 +19,9 @@ AXES = {
 LEVEL_DEG = 6.0
 # Rolling a camera is rare; a roll of this much costs as much as a third of the seen area.
 ROLL_DEG = 20.0
+# A direction needs planes with this share of the seen area, and more the farther it is from image up
+# (times 1 - cosine): a camera pitched by 35 deg needs 18 %, one pitched by 54 deg 37 %.
+LEAST_SHARE, SHARE_PER_TILT = 0.04, 0.8
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
         if toward < np.cos(np.radians(80)):
             continue
         level, upright = _shares(planes, u)
+        if level + upright < LEAST_SHARE + SHARE_PER_TILT * (1 - toward) and u is not prior:
+            continue
         above = sum(p.share for p in planes if p.normal @ u > np.cos(np.radians(LEVEL_DEG)))
         roll = np.degrees(np.arcsin(np.clip(abs(float(u @ side)), 0, 1)))
         score = (
@@ -129,7 +134,8 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
     u = _refined(planes, best[1])
     level, upright = _shares(planes, u)
     pitch = np.degrees(np.arcsin(np.clip(float(-(camera.forward @ u)), -1, 1)))
-    rival = max((s for s, v in others if float(v @ u) < np.cos(np.radians(15))), default=best[0] - 1)  # fmt: skip
+    apart = [score for score, v in others if float(v @ u) < np.cos(np.radians(15))]
+    rival = max(apart, default=best[0] - 1)
     confidence = _confidence(level, upright, best[0] - rival, float(u @ prior))
     if level + upright < 0.05:
         return Up(
@@ -157,9 +163,10 @@ def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, base: float) -
     tilt = np.degrees(np.arccos(np.clip(float(u @ prior), -1, 1)))
     if level + upright < 0.05:
         return Up(prior, f"{said}; no plane of the capture says more", base)
-    agreement = f"level planes hold {100 * level:.0f} % of the seen area, upright ones {100 * upright:.0f} %"  # fmt: skip
     confidence = min(1.0, base + 0.6 * (level + upright) * (1 - tilt / 30))
-    return Up(u, f"{said}; {agreement}; they lean {tilt:.1f} deg from that axis", confidence)
+    return Up(u,         f"{said}; level planes hold {100 * level:.0f} % of the seen area, upright ones "
+        f"{100 * upright:.0f} %; they lean {tilt:.1f} deg from that axis", confidence,
+    )  # fmt: skip
 
 
 def _candidates(planes: list[Plane], prior: np.ndarray) -> list[np.ndarray]:

@@ -14,9 +14,9 @@ ROOM_HEIGHT_M, ROOM_WIDTH_M = 1.8, 2.0
 # Eye heights above the floor, and free space around an eye [m].
 EYES_M = (1.2, 1.6)
 CLEARANCE_M = 0.35
-MOST_CANDIDATES, MOST_EYES = 48, 6
+MOST_CANDIDATES, MOST_EYES = 32, 6
 # Another eye must see this share of the surface that none saw yet.
-LEAST_NEW = 0.02
+LEAST_NEW = 0.003
 
 
 class Eyes(NamedTuple):
@@ -43,7 +43,10 @@ def find_eyes(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> Ey
     )
     positions = found["positions"]
     if len(positions) == 0:
-        return Eyes(positions, nobody, "a mesh does not say from where it was seen; no place inside sees enough of it")  # fmt: skip
+        return Eyes(
+            positions, nobody,
+            "a mesh does not say from where it was seen; no place inside sees enough of it",
+        )  # fmt: skip
     share = 100 * float((found["of"] >= 0).mean())
     return Eyes(
         positions, found["of"],
@@ -60,7 +63,7 @@ def see(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> dict[str
     scene = o3d.t.geometry.RaycastingScene()
     scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
     candidates = _candidates(scene, points)
-    few = points[:: max(1, len(points) // 20_000)]
+    few = points[:: max(1, len(points) // 6_000)]
     seen = np.stack([_visible(scene, eye, few) for eye in candidates]) if len(candidates) else None
     chosen: list[int] = []
     covered = np.zeros(len(few), dtype=bool)

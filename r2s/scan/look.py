@@ -16,7 +16,7 @@ from r2s.scan.viewpoints import Viewpoint, find_camera, find_viewpoint
 from r2s.scan.voxels import Accumulator
 
 # The coarse look uses voxels of this part of the diagonal.
-CELLS_PER_DIAGONAL = 256
+CELLS_PER_DIAGONAL = 160
 _NEIGHBORS = 14
 _NOISE_ROWS = 50_000
 

@@ -74,10 +74,12 @@ def fit_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the unit normal (3,) and centroid (3,) of the least-squares plane."""
     center = points.mean(axis=0)
     offset = points - center
-    return np.linalg.eigh(offset.T @ offset)[1][:, 0], center
+    return np.linalg.eigh(np.einsum("ni,nj->ij", offset, offset))[1][:, 0], center
 
 
-def _near(p: np.ndarray, n: np.ndarray, normal: np.ndarray, center: np.ndarray, tolerance: float) -> np.ndarray:  # fmt: skip
+def _near(
+    p: np.ndarray, n: np.ndarray, normal: np.ndarray, center: np.ndarray, tolerance: float
+) -> np.ndarray:
     return (np.abs((p - center) @ normal) < tolerance) & (np.abs(n @ normal) > _AGREE)
 
 
@@ -88,14 +90,14 @@ def plane_noise(planes: list[Plane], points: np.ndarray, raw: np.ndarray, voxel:
     within two voxels of a plane's own points, so that what stands on a table does not count. Depth
     quantisation, which a local fit follows step by step, does count.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     found, weights = [], []
     for plane in planes[:3]:
         distance = raw @ plane.normal - plane.offset
         near = np.abs(distance) < 4 * max(plane.rms, 0.5 * voxel)
         members = points[plane.members]
-        tree = cKDTree(members - np.outer(members @ plane.normal, plane.normal))
+        tree = KDTree(members - np.outer(members @ plane.normal, plane.normal))
         flat = raw[near] - np.outer(raw[near] @ plane.normal, plane.normal)
         on = tree.query(flat, k=1, distance_upper_bound=voxel, workers=-1)[0] < voxel
         if on.sum() >= 30:

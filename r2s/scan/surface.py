@@ -26,9 +26,9 @@ class Surface:
 
 def local_surface(points: np.ndarray, neighbors: int) -> Surface:
     """Fit a plane to the `neighbors` nearest neighbours of each point (principal components)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    tree = cKDTree(points)
+    tree = KDTree(points)
     k = min(neighbors, len(points))
     normals, thickness = np.empty_like(points), np.empty(len(points))
     spacing = np.empty(len(points))
@@ -75,7 +75,7 @@ def noise_sigma(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
     Only planes of a quarter of the flattest places count, so that edges and clutter do not.
     raw: (k, 3) sample of the capture; points: (n, 3) voxel means with their `surface`.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     flat = (
         surface.thickness
@@ -83,7 +83,9 @@ def noise_sigma(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
     )
     if flat.sum() < 10:
         return 0.0
-    _, index = cKDTree(points[flat]).query(raw, k=1, workers=-1, distance_upper_bound=float(np.median(surface.spacing)))  # fmt: skip
+    reach = float(np.median(surface.spacing))
+    found = KDTree(points[flat]).query(raw, k=1, workers=-1, distance_upper_bound=reach)
+    index = np.asarray(found[1])
     hit = index < flat.sum()
     if hit.sum() < 10:
         return 0.0

@@ -28,7 +28,7 @@ class UnitChoice(NamedTuple):
 
 
 def choose_unit(
-    *, given: Unit | None, declared: str, declared_by: str, extent: float,
+    *, given: Unit | None, declared: Unit | Literal[""], declared_by: str, extent: float,
     camera_range: float | None, where: str,
 ) -> UnitChoice:  # fmt: skip
     """Return the unit of a capture.
@@ -46,14 +46,16 @@ def choose_unit(
         return UnitChoice(
             given, f"given by the user (--unit {given}); diagonal {_m(extent, given)}"
         )
-    if declared:
+    if declared != "":
         return UnitChoice(
             declared, f"{declared_by} is in {declared}; diagonal {_m(extent, declared)}"
-        )  # type: ignore[arg-type]
+        )
     if camera_range is not None:
-        fits = [u for u in ("m", "mm") if CAMERA_RANGE_M[0] <= camera_range * METRES[u] <= CAMERA_RANGE_M[1]]  # fmt: skip
+        nearest, farthest = CAMERA_RANGE_M
+        candidates: tuple[Unit, ...] = ("m", "mm")
+        fits = [u for u in candidates if nearest <= camera_range * METRES[u] <= farthest]
         if len(fits) == 1:
-            unit: Unit = fits[0]  # type: ignore[assignment]
+            unit = fits[0]
             return UnitChoice(
                 unit,
                 f"one camera's view, median range {camera_range:.4g} file units: {_m(camera_range, unit)} "

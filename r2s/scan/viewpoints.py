@@ -85,7 +85,10 @@ def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) 
         return Viewpoint(stated, "file", f"VIEWPOINT of the file: {stated.tolist()}")
     if camera is not None:
         if stated is not None:
-            return Viewpoint(stated, "file", "VIEWPOINT of the file, the origin, and the points fill a camera's view from there")  # fmt: skip
+            return Viewpoint(
+                stated, "file",
+                "VIEWPOINT of the file, the origin, and the points fill a camera's view from there",
+            )  # fmt: skip
         return Viewpoint(np.zeros(3), "estimated", f"the origin: {camera.evidence}")
     inside = bool(np.all((sample.min(0) < 0) & (sample.max(0) > 0)))
     layered = layered_share(sample)

@@ -100,12 +100,13 @@ def choose_voxel(*, area: float, diagonal: float, points: int) -> float:
     """Return a voxel edge [m] for a capture of `area` m2, with `points` on it, `diagonal` m wide.
 
     Fine enough for what the points resolve (1.2 x their mean spacing) or for 1/700 of the capture,
-    whichever is finer, between 1 mm and 3 cm; but never more than `VOXEL_BUDGET` voxels, which bounds
-    memory and time. Rounded to two digits, so that a stray point does not change every voxel.
+    whichever is finer, between 1 mm and 3 cm; but not for much more than `VOXEL_BUDGET` voxels, which
+    bounds memory and time. Rounded to two digits, so that a stray point does not change every voxel.
     """
     spacing = (area / max(points, 1)) ** 0.5
     voxel = min(max(min(1.2 * spacing, diagonal / 700), MIN_VOXEL_M), MAX_VOXEL_M)
-    voxel = max(voxel, (area / VOXEL_BUDGET) ** 0.5, diagonal / (MAX_SPAN / 8))
+    if points > 1.5 * VOXEL_BUDGET:
+        voxel = max(voxel, (area / VOXEL_BUDGET) ** 0.5)
     digits = 10.0 ** (np.floor(np.log10(voxel)) - 1)
     return float(f"{np.ceil(voxel / digits - 1e-9) * digits:.6g}")
 

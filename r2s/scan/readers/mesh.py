@@ -68,10 +68,9 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     """
     import trimesh
 
+    beside: Any = _Beside(path.parent)
     with path.open("rb") as stream:
-        scene = trimesh.load_scene(
-            stream, file_type=kind, process=False, resolver=_Beside(path.parent)
-        )
+        scene = trimesh.load_scene(stream, file_type=kind, process=False, resolver=beside)
     parts = [
         (scene.geometry[name], np.asarray(T, dtype=np.float64))
         for T, name in (scene.graph[node] for node in sorted(scene.graph.nodes_geometry))

@@ -18,7 +18,9 @@ _TYPES = {
     "F4": "<f4", "F8": "<f8", "U1": "u1", "U2": "<u2", "U4": "<u4", "U8": "<u8",
     "I1": "i1", "I2": "<i2", "I4": "<i4", "I8": "<i8",
 }  # fmt: skip
-_KEYS = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")  # fmt: skip
+_KEYS = (
+    "VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _check(path: Path, size: int, values: dict[str, list[str]], offset: int) -> 
         width = int(values.get("WIDTH", ["0"])[0])
         height = int(values.get("HEIGHT", ["1"])[0])
         points = int(values.get("POINTS", [str(width * height)])[0])
-        viewpoint = tuple(float(v) for v in values.get("VIEWPOINT") or "0 0 0 1 0 0 0".split())
+        viewpoint = tuple(float(v) for v in values.get("VIEWPOINT") or "0001000")
         data = values["DATA"][0]
     except (ValueError, IndexError) as exc:
         raise _malformed(path, f"a header entry is not a number: {exc}") from exc
@@ -117,7 +119,9 @@ def _record(
         fields.append((unique, code) if count == "1" else (unique, code, (int(count),)))
     dtype = np.dtype(fields)
     if missing := [axis for axis in "xyz" if axis not in (dtype.names or ())]:
-        raise _malformed(path, f"there is no field {', '.join(missing)}; fields: {' '.join(names)[:200]}")  # fmt: skip
+        raise _malformed(
+            path, f"there is no field {', '.join(missing)}; fields: {' '.join(names)[:200]}"
+        )
     if any(dtype[axis].shape for axis in "xyz") or dtype.itemsize > LIMITS.field_bytes:
         raise _malformed(path, "x, y and z must be single numbers in a record of sensible size")
     return dtype
@@ -200,7 +204,8 @@ def _compressed(path: Path, header: Header, size: int) -> dict[str, np.ndarray]:
 
 def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Capture:
     names = header.dtype.names or ()
-    color = next((n for n in ("rgb", "rgba") if n in names and header.dtype[n] in ("<f4", "<u4", "<i4")), "")  # fmt: skip
+    packed_names = [n for n in ("rgb", "rgba") if n in names]
+    color = next((n for n in packed_names if header.dtype[n] in ("<f4", "<u4", "<i4")), "")
     channels = ("r", "g", "b") if {"r", "g", "b"} <= set(names) else ()
     normals = ("normal_x", "normal_y", "normal_z")
     has_normals = set(normals) <= set(names)
