@@ -372,7 +372,7 @@ def close_lock(descriptor: int) -> None:
 def write_lock_text(descriptor: int, text: bytes, path: Path) -> None:
     """Replace the text in a lock file: for people who wait, never believed by r2s."""
     with _said(path):
-        _step("write", path)
+        _step("write_lock", path)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text, 0)
 
@@ -380,6 +380,6 @@ def write_lock_text(descriptor: int, text: bytes, path: Path) -> None:
 def append_lock_text(descriptor: int, text: bytes, path: Path) -> None:
     """Append to a lock file that this process holds."""
     with _said(path):
-        _step("write", path)
+        _step("write_lock", path)
         os.lseek(descriptor, 0, os.SEEK_END)
         os.write(descriptor, text)

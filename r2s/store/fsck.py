@@ -168,7 +168,7 @@ def _refs(store: Store) -> list[Finding]:
         if digest and store.blobs.state(digest) == "ok" and not store.peek(digest):
             what = "it points to something that is no artifact"
             found.append(Finding("bad record", f"refs/{name}", what, (name,)))
-    listed = index_entries(store)
+    listed = store.listed()
     for name in sorted(set(listed) - set(store.ref_files.names())):
         found.append(Finding("missing", f"refs/{name}", "index.json lists it", (name,)))
     return found
@@ -260,13 +260,3 @@ def _trashed(folder: Path, place: str, load: trash.Load) -> list[Finding]:
         except errors.IntegrityError as exc:
             found.append(Finding("bad record", f"{place}/runs/{name}", exc.what))
     return found
-
-
-def index_entries(store: Store) -> dict[str, str]:
-    """Ref name to digest as `index.json` says, as far as it can be read."""
-    try:
-        data = fs.read(store.path / "index.json")
-        entries = oci.decode_index(data or b"", "index.json")
-        return {name: target.digest for name, target in entries}
-    except errors.IntegrityError:
-        return {}

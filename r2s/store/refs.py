@@ -76,6 +76,14 @@ class Refs:
                 current[name] = digest
         return current
 
+    def is_removed(self, name: str) -> bool:
+        """Whether a name was removed on purpose: its file is intact and says so."""
+        try:
+            entries = self.log(name)
+        except errors.IntegrityError:
+            return False
+        return bool(entries) and entries[0].digest is None
+
     def set(self, name: str, digest: str | None, reason: str, temporary: Path) -> None:
         """Point a ref to `digest` (None: remove it). The same value again changes nothing."""
         self._refuse_conflict(name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r2s.store import fs, fsck, names, runs, workspace
+from r2s.store import fs, fsck, runs, workspace
 from r2s.store.closure import closure
+from r2s.store.refs import RefEntry
 
 if TYPE_CHECKING:
     from r2s.store.store import Store
@@ -44,26 +46,20 @@ def mend(store: Store) -> tuple[list[Broken], Repair]:
     """Put right what needs no stage; return what does. Call under the exclusive store lock."""
     report = Repair()
     workspace.lay_out(store.path, rewrite=True)
-    listed = fsck.index_entries(store)
+    listed = store.listed()
     for finding in fsck.check(store):
-        path = store.path / finding.path
-        if (
-            finding.problem in ("corrupt", "foreign", "bad record")
-            and finding.path not in _REWRITTEN
-        ):
-            if finding.path.endswith("/journal"):
-                path = path.parent  # without its journal this trash is only a heap of blobs
-            _quarantine(store, path)
-            report.mended.append(f"quarantined {finding.path}: {finding.what}")
         if finding.path.startswith("refs/") and finding.problem != "foreign":
             _restore_ref(store, finding.path.removeprefix("refs/"), listed, report)
+        elif finding.problem in _QUARANTINED and finding.path not in _REWRITTEN:
+            _quarantine_finding(store, finding, report)
     store.run_files.rebuild_ledger(store.temporary())
     broken = _broken(store, report)
     with store.names_lock():
-        store.write_index()
+        store.write_index(forget_lost=True)
     return broken, report
 
 
+_QUARANTINED = frozenset({"corrupt", "foreign", "bad record"})
 _REWRITTEN = frozenset({*workspace.FIXED, "format", "index.json"})
 
 
@@ -77,14 +73,25 @@ def _quarantine(store: Store, path: Path) -> None:
     store.blobs.forget()
 
 
+def _quarantine_finding(store: Store, finding: fsck.Finding, report: Repair) -> None:
+    path = store.path / finding.path
+    # Without its journal a trash is only a heap of blobs: it goes as a whole.
+    _quarantine(store, path.parent if path.name == "journal" else path)
+    report.mended.append(f"quarantined {finding.path}: {finding.what}")
+
+
 def _restore_ref(store: Store, name: str, listed: dict[str, str], report: Repair) -> None:
-    digest = listed.get(name)
+    """Write a damaged or vanished ref anew, in one step, so that no crash loses the name."""
+    digest, path = listed.get(name), store.ref_files.path(name)
     made = any(record.get("output") == digest for record in store.runs())
-    if digest is None or not names.is_name(name) or not (made or store.peek(digest)):
+    if digest is None or not (made or store.peek(digest)):
+        if fs.exists(path):
+            _quarantine(store, path)
         report.lost.append(f"the name {name}: neither its file nor index.json tells what it was")
         return
+    entry = RefEntry(1, digest, round(time.time(), 3), "brought back from index.json")
     with store.names_lock():
-        store.ref_files.set(name, digest, "brought back from index.json", store.temporary())
+        store.ref_files.write(name, [entry], store.temporary())
     report.mended.append(f"brought {name} back from index.json")
 
 

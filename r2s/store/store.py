@@ -423,14 +423,31 @@ class Store:
             if self.blobs.size(blob.digest) != blob.size:
                 raise errors.missing(blob.digest, self._where(manifest, blob.title or "its config"))
 
-    def index_bytes(self) -> bytes:
-        """Return what `index.json` must hold, from `refs/`. Call under the names lock."""
-        named = ((name, self.peek(digest)) for name, digest in self.ref_files.readable().items())
-        return oci.encode_index((name, manifest) for name, manifest in named if manifest)
+    def index_bytes(self, *, forget_lost: bool = False) -> bytes:
+        """Return what `index.json` must hold, from `refs/`. Call under the names lock.
 
-    def write_index(self) -> None:
+        A removed name leaves a ref file that says so. One whose file is damaged or gone is therefore
+        lost by accident, and stays listed until repair brings it back or gives it up.
+        """
+        named = self.ref_files.readable()
+        if not forget_lost:
+            named = {**self.listed(), **named}
+            named = {n: d for n, d in named.items() if not self.ref_files.is_removed(n)}
+        peeked = ((name, self.peek(digest)) for name, digest in named.items())
+        return oci.encode_index((name, manifest) for name, manifest in peeked if manifest)
+
+    def listed(self) -> dict[str, str]:
+        """Return the names that `index.json` lists, as far as it can be read."""
+        try:
+            data = fs.read(self.path / "index.json")
+            entries = oci.decode_index(data or b"", "index.json")
+        except errors.IntegrityError:
+            return {}
+        return {name: target.digest for name, target in entries if names.is_name(name)}
+
+    def write_index(self, *, forget_lost: bool = False) -> None:
         """Rewrite `index.json` where it is not right. Call under the names lock."""
-        data = self.index_bytes()
+        data = self.index_bytes(forget_lost=forget_lost)
         if fs.read(self.path / "index.json") != data:
             fs.replace(self.path / "index.json", data, self.temporary())
 

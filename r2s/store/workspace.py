@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from r2s.store import errors, fs
+from r2s.store.locks import Lease
 from r2s.store.oci import encode_index
 from r2s.store.records import seal, unseal
 
@@ -75,13 +76,19 @@ def lay_out(path: Path, *, rewrite: bool = False) -> None:
         raise errors.workspace_in_the_way(path)
     for folder in FOLDERS:
         fs.make_folder(path / folder)
-    for name, content in FIXED.items():
-        if not fs.exists(path / name) or (rewrite and fs.read(path / name) != content):
-            fs.replace(path / name, content, _aside(path))
-    if not fs.exists(path / "index.json"):
-        fs.replace(path / "index.json", encode_index([]), _aside(path))
-    if not fs.exists(path / "format") or (rewrite and fs.read(path / "format") != FORMAT.encode()):
-        fs.replace(path / "format", FORMAT.encode(), _aside(path))
+    lease = Lease(path / "leases", path / "scratch")
+    try:
+        for name, content in FIXED.items():
+            _put_right(path / name, content, lease, rewrite=rewrite)
+        _put_right(path / "index.json", encode_index([]), lease, rewrite=False)
+        _put_right(path / "format", FORMAT.encode(), lease, rewrite=rewrite)
+    finally:
+        lease.release()
+
+
+def _put_right(path: Path, content: bytes, lease: Lease, *, rewrite: bool) -> None:
+    if not fs.exists(path) or (rewrite and fs.read(path) != content):
+        fs.replace(path, content, lease.temporary())
 
 
 def check_format(path: Path) -> None:
@@ -118,9 +125,3 @@ def _known_names() -> set[str]:
     return {folder.split("/")[0] for folder in FOLDERS} | set(FIXED) | {
         "index.json", "format", "current",
     }  # fmt: skip
-
-
-def _aside(path: Path) -> Path:
-    import os
-
-    return path / "scratch" / os.urandom(8).hex()
