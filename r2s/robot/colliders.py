@@ -24,8 +24,10 @@ SAMPLES_PER_LINK = 240
 MAX_CAPSULES = 3
 # One capsule is enough below this error, as a share of the link's size, with a floor in metres.
 GOOD_SHARE, GOOD_M = 0.06, 0.004
-# A box replaces capsules only where they are bad and it is clearly better.
+# A box replaces capsules only where it is clearly better: for a root, which collides with nothing
+# but the robot itself, soon; for a moving link, which pays for it at every step, late.
 BOX_GAIN = 0.5
+BOX_SHARE = 0.15
 ROUND = 0.25  # capsules shorter than this many radii (half length) become spheres
 AIR_SAMPLES = 160
 FIT_VERTICES = 120  # finer hulls only cost time in the fit
@@ -79,7 +81,7 @@ def fit_colliders(robot: Description) -> dict[str, LinkColliders]:
 
 
 def fit_link(body: Body, shapes: list[Shape]) -> LinkColliders:
-    """Return both collider sets of one body."""
+    """Return both collider sets of one body; a root may get a box."""
     hulls = [surface_mesh(shape) for shape in shapes]
     exact = tuple(_exact(shape, hull) for shape, hull in zip(shapes, hulls, strict=True))
     keep = [_as_round(shape) for shape in shapes]
@@ -91,7 +93,7 @@ def fit_link(body: Body, shapes: list[Shape]) -> LinkColliders:
     balls = [c for c, s in zip(keep, shapes, strict=True) if c is not None and s.kind == "sphere"]
     rest = [h for h, s in zip(hulls, shapes, strict=True) if s.kind != "sphere"] or hulls
     friction = next((shape.friction for shape in shapes if shape.friction), None)
-    fitted, error = fit_union(rest)
+    fitted, error = fit_union(rest, box_share=GOOD_SHARE if body.parent is None else BOX_SHARE)
     train = tuple(_with_friction(collider, friction) for collider in fitted) + tuple(
         balls if len(rest) < len(hulls) else ()
     )
@@ -115,7 +117,7 @@ def outer_samples(hulls: list[Mesh]) -> Array:
     return points if len(points) >= 12 else np.concatenate([hull.vertices for hull in hulls])
 
 
-def fit_union(hulls: list[Mesh]) -> tuple[list[Collider], float]:
+def fit_union(hulls: list[Mesh], *, box_share: float) -> tuple[list[Collider], float]:
     """Return capsules (or a box) for a union of convex hulls, and their error [m].
 
     The error is the 95th percentile of |distance|, from the hulls' surface to the colliders and back.
@@ -135,7 +137,7 @@ def fit_union(hulls: list[Mesh]) -> tuple[list[Collider], float]:
             break
     assert best is not None
     colliders, error = [_collider(*row) for row in _rows(best[0])], best[1]
-    if error > good:
+    if error > max(box_share * size, GOOD_M):
         box, box_error = _fit_box(points)
         if box_error < BOX_GAIN * error:
             return [box], box_error
