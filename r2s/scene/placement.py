@@ -21,15 +21,15 @@ from r2s.scene.probe import Probe
 from r2s.scene.surfaces import Surface, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
-YAWS = 12
+YAWS = 16
 AT_HAND = 0.8  # what having everything at hand is worth, against a free workspace
-MAX_POSITIONS = 120
+MAX_POSITIONS = 400
 FINALISTS = 10
-REACH_SAMPLES = 160
+REACH_SAMPLES = 100
 FREE_SAMPLES = 60
 CLEARANCE_M = 0.02
 # Share of the reach between which a thing is comfortably handled.
-NEAR, FAR = 0.35, 0.85
+NEAR, FAR = 0.35, 0.95
 # A support hosts a robot if it leaves at least this share of its workspace free.
 ENOUGH_FREE = 0.15
 STAND_MARGIN_M = 0.03
@@ -159,17 +159,17 @@ def rank(twin: Twin, hosts: list[Surface], body: Workspace, lift: float) -> list
     low, high = twin.place.bounds()
     things = _things(twin)
     candidates = []
+    yaws = np.linspace(0, 2 * np.pi, YAWS, endpoint=False)
+    turned = np.concatenate([body.points @ rotation_z(yaw).T for yaw in yaws])
     for surface, x, y, z in spots:
         position = (x, y, round(z + lift - body.bottom, 6))
-        for yaw in np.linspace(0, 2 * np.pi, YAWS, endpoint=False):
-            points = body.points @ rotation_z(yaw).T + position
-            inside = np.all((points[:, :2] > low[:2]) & (points[:, :2] < high[:2]), axis=1)
-            above = points[:, 2] > z + CLEARANCE_M
-            clear = distance_to_place(points, twin.place) > CLEARANCE_M
-            score = float((inside & above & clear).mean())
-            score += AT_HAND * _at_hand(
-                things, position, rotation_z(yaw)[:2, :2] @ body.front, info
-            )
+        points = turned + position
+        good = np.all((points[:, :2] > low[:2]) & (points[:, :2] < high[:2]), axis=1)
+        good &= points[:, 2] > z + CLEARANCE_M
+        good[good] = distance_to_place(points[good], twin.place) > CLEARANCE_M
+        for yaw, share in zip(yaws, good.reshape(YAWS, -1).mean(axis=1), strict=True):
+            front = rotation_z(yaw)[:2, :2] @ body.front
+            score = float(share) + AT_HAND * _at_hand(things, position, front, info)
             candidates.append(Candidate(surface, position, float(yaw), round(score, 9)))
     return sorted(candidates, key=lambda c: (-c.score, c.position, c.yaw))
 
