@@ -125,7 +125,8 @@ def test_only_the_command_line_prints():
 
 def loaded_after(code: str, cwd: Path) -> set[str]:
     """Return the top-level modules loaded after running code in a fresh interpreter."""
-    program = f"{code}\nimport json, sys\nprint('@' + json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    report = "print('@' + json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    program = f"{code}\nimport json, sys\n{report}"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

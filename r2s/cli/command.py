@@ -70,7 +70,10 @@ def build(name: str, module: ModuleType) -> Callable[..., int]:
         session = _session(ctx, values, stages)
         arguments = {parameter.name: values[parameter.name] for parameter in own}
         began = time.monotonic()
-        outcome = function(session, **arguments)
+        try:
+            outcome = function(session, **arguments)
+        finally:
+            session.close()
         answer(name, outcome, session, time.monotonic() - began)
         return outcome.error.exit_code if outcome.error else 0
 
@@ -154,12 +157,11 @@ def _session(
 ) -> Session:
     before = (ctx.obj or {}) if isinstance(ctx.obj, dict) else {}
     given = {name: values[name] for name in SHARED if values.get(name) is not None}
-    configs: dict[str, dict[str, Any]] = {}
+    configs: Mapping[str, Mapping[str, Any]] = {}
     if stages:
-        from r2s.cli.flags import split
+        from r2s.cli.flags import given as given_settings
 
-        for stage, field, value in split(values, stages):
-            configs.setdefault(stage, {})[field] = value
+        configs = given_settings(values, stages)
     argv = tuple(before.get("argv", ()))
     shared = {name: value for name, value in {**before, **given}.items() if name in SHARED}
     return Session(**shared, configs=configs, argv=argv)

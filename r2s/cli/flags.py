@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from r2s.engine.stage import StageSpec
 
 SEPARATOR = "__"
+Path = tuple[str, ...]
 
 
 def options(stage: StageSpec, *, prefixed: bool) -> list[inspect.Parameter]:
@@ -26,22 +27,38 @@ def options(stage: StageSpec, *, prefixed: bool) -> list[inspect.Parameter]:
         prefixed: write `--reconstruct-voxel-m` instead of `--voxel-m`, for stages that a command runs
             besides its own.
     """
-    model = stage.load().Config
-    prefix = f"{stage.command}-" if prefixed else ""
+    prefix = (stage.command,) if prefixed else ()
     panel = f"Settings of {stage.command}"
-    return [_option(stage, name, prefix, panel, model) for name in model.model_fields]
+    return [
+        _option(stage.name, path, prefix, panel, model)
+        for path, model in leaves(stage.load().Config)
+    ]
 
 
-def split(
-    values: Mapping[str, Any], stages: Mapping[str, StageSpec]
-) -> Iterator[tuple[str, str, Any]]:
-    """Yield (stage name, field, value) of the config options that were given."""
+def leaves(model: type[Frozen], path: Path = ()) -> Iterator[tuple[Path, type[Frozen]]]:
+    """Yield (path, model that has its last part as a field) of every setting; nested models are entered."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if inspect.isclass(inner) and hasattr(inner, "model_fields"):
+            yield from leaves(inner, (*path, name))
+        else:
+            yield (*path, name), model
+
+
+def given(values: Mapping[str, Any], stages: Mapping[str, StageSpec]) -> dict[str, dict[str, Any]]:
+    """Return stage name to (nested) config values of the options that were given."""
+    configs: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
-        if SEPARATOR not in key or value is None:
+        stage, *path = key.split(SEPARATOR)
+        if not path or value is None:
             continue
-        stage, field = key.split(SEPARATOR, 1)
-        annotation = stages[stage].load().Config.model_fields[field].annotation
-        yield stage, field, value if isinstance(value, bool) else parse(value, annotation)
+        models = dict(leaves(stages[stage].load().Config))
+        annotation = models[tuple(path)].model_fields[path[-1]].annotation
+        tree = configs.setdefault(stage, {})
+        for part in path[:-1]:
+            tree = tree.setdefault(part, {})
+        tree[path[-1]] = value if isinstance(value, bool) else parse(value, annotation)
+    return configs
 
 
 def parse(text: str, annotation: Any) -> Any:
@@ -86,10 +103,11 @@ def field_help(model: type[Frozen], name: str) -> str:
 
 
 def _option(
-    stage: StageSpec, name: str, prefix: str, panel: str, model: type[Frozen]
+    stage: str, path: Path, prefix: Path, panel: str, model: type[Frozen]
 ) -> inspect.Parameter:
+    name = path[-1]
     field = model.model_fields[name]
-    flag = f"{prefix}{name.replace('_', '-')}"
+    flag = "-".join((*prefix, *path)).replace("_", "-")
     is_bool = field.annotation is bool
     default = field.get_default(call_default_factory=True)
     shown = "" if default in (None, "", (), {}) else f" (default: {_shown(default)})"
@@ -102,7 +120,7 @@ def _option(
         rich_help_panel=panel,
     )
     return inspect.Parameter(
-        f"{stage.name}{SEPARATOR}{name}",
+        SEPARATOR.join((stage, *path)),
         inspect.Parameter.KEYWORD_ONLY,
         default=option,
         annotation=bool | None if is_bool else str | None,

@@ -35,6 +35,7 @@ class Session:
     verbose: bool = False
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     argv: tuple[str, ...] = ()
+    _store: Store | None = None
 
     def store(self, *, create: bool = False) -> Store:
         """Open the workspace: `--workspace`, R2S_WORKSPACE, or found upwards from here.
@@ -44,13 +45,20 @@ class Session:
         """
         from r2s.store import Store, find_workspace
 
-        found = find_workspace(Path.cwd(), self.workspace, os.environ)
-        path = found or Path.cwd() / ".r2s"
-        if not create or path.exists():
-            return Store.open(path)
-        store = Store.create(path)
-        self.tell(f"made a workspace: {path}")
-        return store
+        if self._store is None:
+            found = find_workspace(Path.cwd(), self.workspace, os.environ)
+            path = found or Path.cwd() / ".r2s"
+            new = create and not path.exists()
+            self._store = Store.create(path) if new else Store.open(path)
+            if new:
+                self.tell(f"made a workspace: {path}")
+        return self._store
+
+    def close(self) -> None:
+        """Let go of the workspace: what this command held may be collected again."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def settings(self) -> Settings:
         """Return the seed and the flags as the engine takes them."""

@@ -107,9 +107,18 @@ def tool_version(distribution: str) -> str:
 
 
 def _facets(tools: tuple[str, ...]) -> dict[str, str]:
-    # XLA flags change the bytes of a jitted computation, even on one machine.
-    flags = {"xla_flags": os.environ.get("XLA_FLAGS", "")} if "jax" in tools else {}
-    return {"machine": platform.machine(), **flags}
+    facets = {"machine": platform.machine()}
+    if "jax" in tools:
+        # XLA flags change the bytes of a jitted computation, even on one machine.
+        facets |= {"xla_flags": os.environ.get("XLA_FLAGS", ""), "jax_platform": _jax_platform()}
+    return facets
+
+
+def _jax_platform() -> str:
+    """Return what JAX will compute on, without the second that importing it takes."""
+    chosen = os.environ.get("JAX_PLATFORMS", "").split(",")[0]
+    has_cuda = any(tool_version(f"jax-cuda{n}-plugin") != "absent" for n in (12, 13))
+    return chosen or ("cuda" if has_cuda and Path("/dev/nvidia0").exists() else "cpu")
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -19,7 +19,7 @@ from r2s.engine.plan import Planner
 from r2s.engine.stage import StageSpec
 from r2s.store import Store
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 
 
 def run(store: Store, step, **options):
@@ -209,7 +209,8 @@ def slow(inputs, config, context):
     time.sleep({seconds})
     return inner(inputs, config, context)
 toy_stages.SOURCE.load().run = slow
-step = Step(toy_stages.SOURCE, toy_stages.SOURCE.config({{}}), sources={{"capture": Path({capture!r})}}, ref="scan/lab")
+config, capture = toy_stages.SOURCE.config({{}}), Path({capture!r})
+step = Step(toy_stages.SOURCE, config, sources={{"capture": capture}}, ref="scan/lab")
 print(Executor(Store.open(Path({store!r}))).run(step)[-1].digest)
 """
 
@@ -224,7 +225,7 @@ def start(store: Store, capture: Path, marks: Path, seconds: float) -> subproces
         store=str(store.path),
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=HERE.parent.parent
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=HERE.parent
     )
 
 
