@@ -1,7 +1,7 @@
 """Everything nobody names: few boxes that hold the remaining points and avoid the air that was seen.
 
-Grown greedily on a voxel grid turned to the room's walls. A box grows by whole layers while a layer
-holds enough points and no free cell, then shrinks to its points.
+Candidates are grown on voxel grids turned to the room's walls: a box grows by whole layers while a
+layer holds enough points and hardly any free cell, then shrinks to its points. `selection` picks the few.
 """
 
 from __future__ import annotations
@@ -12,44 +12,39 @@ from r2s.artifacts.geometry import Geom
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.solids import make_geom
 
-CELLS_M = (0.08, 0.05)  # preferred cells: the first that fits the budget, refined if it still fits
-COARSER_M = (0.12, 0.18, 0.27)
-_LAYER_FILL = 0.3  # share of a layer's cells that must hold points for a box to grow over it
+# (cell [m], least share of a layer's cells that must hold points for a box to grow over it)
+GRIDS = ((0.05, 0.4), (0.08, 0.3), (0.12, 0.15), (0.18, 0.1), (0.27, 0.05))
 _MIN_POINTS = 4
 _MIN_HALF_M = 0.005
+_MAX_FREE = 0.1  # share of a layer's cells that may be free space
 
 
-def boxes(
-    points: np.ndarray, yaw: float, free: FreeSpace, budget: int, max_edge_m: float
-) -> tuple[tuple[Geom, ...], np.ndarray, float]:
-    """Cover points with at most `budget` boxes.
+def candidates(
+    points: np.ndarray,
+    yaw: float,
+    free: FreeSpace,
+    *,
+    max_edge_m: float,
+    spacing_m: float,
+    least: int,
+) -> list[Geom]:
+    """Return boxes of many sizes around points (n, 3), sides turned by `yaw` [rad].
 
-    Returns:
-        geoms, the box index of each point (n,) (-1: not covered), and the cell [m] that was used.
+    Args:
+        spacing_m: distance of neighbouring points; cells below twice that would be islands.
+        least: a box that holds fewer points is not worth a geom.
     """
-    if not len(points) or budget <= 0:
-        return (), np.full(len(points), -1), 0.0
-    best = None
-    for cell in CELLS_M[:1] + COARSER_M:
-        found = _cover(points, yaw, free, cell, max_edge_m)
-        best = (found, cell)
-        if len(found) <= budget:
-            break
-    assert best is not None
-    found, cell = best
-    if cell == CELLS_M[0] and len(found) < budget / 2:
-        finer = _cover(points, yaw, free, CELLS_M[1], max_edge_m)
-        if len(finer) <= budget:
-            found, cell = finer, CELLS_M[1]
-    found = found[:budget]
-    owner = np.full(len(points), -1)
-    for index, (_, members) in enumerate(found):
-        owner[members] = index
-    return tuple(geom for geom, _ in found), owner, cell
+    found: list[Geom] = []
+    for cell, fill in GRIDS:
+        if len(points) and cell >= 2 * spacing_m:
+            found += _cover(points, yaw, free, cell, fill, max_edge_m, max(least, _MIN_POINTS))
+    return found
 
 
-def _cover(points, yaw, free: FreeSpace, cell: float, max_edge_m: float):
-    """Return [(geom, point indices)], the ones with most points first."""
+def _cover(
+    points, yaw, free: FreeSpace, cell: float, fill: float, max_edge_m: float, least: int
+) -> list[Geom]:
+    """Return boxes that together hold (nearly) all points."""
     c, s = np.cos(yaw), np.sin(yaw)
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     local = points @ turn
@@ -59,7 +54,7 @@ def _cover(points, yaw, free: FreeSpace, cell: float, max_edge_m: float):
     count = np.zeros(shape, np.int32)
     np.add.at(count, tuple(cells.T), 1)
     occupied = count > 0
-    blocked = _free_cells(shape, origin, cell, turn, free) & ~occupied
+    seen_free = _FreeCells(occupied, origin, cell, turn, free)
     flat = np.ravel_multi_index(tuple(cells.T), shape)
     by_cell = np.argsort(flat, kind="stable")
     sorted_flat = flat[by_cell]
@@ -69,7 +64,7 @@ def _cover(points, yaw, free: FreeSpace, cell: float, max_edge_m: float):
     for seed in _seeds(count):
         if not rest[seed]:
             continue
-        lo, hi = _grow(rest, blocked, np.array(seed), max_cells)
+        lo, hi = _grow(rest, seen_free, np.array(seed), max_cells, fill)
         region = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
         taken = np.argwhere(rest[region]) + lo
         rest[region] = False
@@ -77,12 +72,11 @@ def _cover(points, yaw, free: FreeSpace, cell: float, max_edge_m: float):
         starts = np.searchsorted(sorted_flat, ids, "left")
         ends = np.searchsorted(sorted_flat, ids, "right")
         members = np.concatenate([by_cell[a:b] for a, b in zip(starts, ends, strict=True)])
-        if len(members) < _MIN_POINTS:
+        if len(members) < least:
             continue
         low, high = local[members].min(0), local[members].max(0)
         half = np.maximum(0.5 * (high - low), _MIN_HALF_M)
-        found.append((make_geom("box", half, turn @ (0.5 * (low + high)), turn), np.sort(members)))
-    found.sort(key=lambda item: -len(item[1]))
+        found.append(make_geom("box", half, turn @ (0.5 * (low + high)), turn))
     return found
 
 
@@ -96,22 +90,40 @@ def _seeds(count: np.ndarray) -> list[tuple[int, int, int]]:
     return [tuple(int(x) for x in cell) for cell in cells[order]]  # type: ignore[misc]
 
 
-def _free_cells(shape, origin, cell, turn, free: FreeSpace) -> np.ndarray:
-    """Return cells (bool) of which at least a quarter of 2x2x2 probes lie in observed free space."""
-    grid = np.stack(np.meshgrid(*(np.arange(s) for s in shape), indexing="ij"), -1).reshape(-1, 3)
-    hits = np.zeros(len(grid))
-    for corner in np.ndindex(2, 2, 2):
-        probe = origin + (grid + 0.25 + 0.5 * np.array(corner)) * cell
-        hits += free.contains(probe @ turn.T)
-    return (hits >= 2).reshape(shape)
+class _FreeCells:
+    """Which cells hold no point and were seen through: asked cell by cell, remembered.
+
+    Asking a whole house of 5 cm cells takes a minute; growing boxes touches a hundredth of them.
+    """
+
+    def __init__(
+        self, occupied: np.ndarray, origin, cell: float, turn: np.ndarray, free: FreeSpace
+    ):
+        self._state = np.where(occupied, 0, -1).astype(np.int8)
+        self._origin, self._cell, self._turn, self._free = origin, cell, turn, free
+
+    def share(self, region: tuple[slice, ...]) -> float:
+        """Return the share of a region's cells of which a quarter of 8 probes lie in free space."""
+        state = self._state[region]
+        unknown = np.argwhere(state < 0)
+        if len(unknown):
+            cells = unknown + [part.start for part in region]
+            hits = np.zeros(len(cells))
+            for corner in np.ndindex(2, 2, 2):
+                probe = self._origin + (cells + 0.25 + 0.5 * np.array(corner)) * self._cell
+                hits += self._free.contains(probe @ self._turn.T)
+            state[tuple(unknown.T)] = hits >= 2
+        return float(state.mean())
 
 
-def _grow(rest: np.ndarray, blocked: np.ndarray, seed: np.ndarray, max_cells: int):
+def _grow(
+    rest: np.ndarray, seen_free: _FreeCells, seed: np.ndarray, max_cells: int, least_fill: float
+):
     """Grow a box of cells from a seed, always over the fullest allowed layer; return lo, hi (half open)."""
     lo, hi = seed.copy(), seed + 1
     limit = np.array(rest.shape)
     while True:
-        best, best_fill = None, _LAYER_FILL
+        best, best_fill = None, least_fill
         for axis in range(3):
             if hi[axis] - lo[axis] >= max_cells:
                 continue
@@ -123,7 +135,7 @@ def _grow(rest: np.ndarray, blocked: np.ndarray, seed: np.ndarray, max_cells: in
                 region[axis] = slice(at, at + 1)
                 layer = tuple(region)
                 fill = float(rest[layer].mean())
-                if fill > best_fill and not blocked[layer].any():
+                if fill >= best_fill and seen_free.share(layer) <= _MAX_FREE:
                     best, best_fill = (axis, step), fill
         if best is None:
             return lo, hi

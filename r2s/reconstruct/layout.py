@@ -16,8 +16,10 @@ from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level, find_levels
 from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
+from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
 from r2s.reconstruct.solids import nearest_distance
 from r2s.reconstruct.supports import support
 
@@ -30,6 +32,11 @@ _CEILING_M = 1.8
 _CEILING_BOXES = 8
 _SHELL_SHARE = 0.5  # of the geom budget
 _FREE_PROBES = 30_000
+_PANEL_AREA_M2 = 0.04
+_CLEAR_M = 0.05
+_EXPLAINED_BY_SHELL_M = 0.02
+_WORTH = 5e-5  # a clutter box holds at least this share of the scan's points
+_STRETCH = 3  # the geom budget may grow this many times before points are left out
 
 
 @dataclass
@@ -66,6 +73,8 @@ class LayoutConfig(Frozen):
     max_object_height_m: float
     max_object_edge_m: float
     max_static_geoms: int
+    max_blocked_5cm: float
+    max_missed_2cm: float
 
 
 def build(cloud: Cloud, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
@@ -107,8 +116,9 @@ def build(cloud: Cloud, free: FreeSpace, config: LayoutConfig, seed: int) -> Dra
             if floor is not None and _holds_something(part, level, tables, cloud):
                 part = replace(part, role="clutter", mobility="static")
             draft.add(replace(part, parent=parent))
-    _absorb(draft, cloud)
-    _add_clutter(draft, walls, cloud, free, config)
+    _absorb(draft, cloud, max(0.75 * cloud.voxel_m, cloud.tolerance_m))
+    _add_clutter(draft, walls, cloud, free, config, seed)
+    _absorb(draft, cloud, 2 * cloud.merge_m)
     return draft
 
 
@@ -189,7 +199,9 @@ def _add_levels(
         part = support(level, cloud, free, config.support_thickness_m)
         standing.append((draft.add(replace(part, parent=0 if floor is not None else -1)), level))
     if ceiling is not None:
-        draft.add(_ceiling(ceiling, cloud, free, probes, skin, config))
+        part = _ceiling(ceiling, cloud, free, probes, skin, config)
+        if part.geoms:
+            draft.add(_covered(part, cloud))
     return standing
 
 
@@ -220,10 +232,13 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
 def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, config) -> None:
     """Add walls: planes first, then boxes of the largest within their share of the budget."""
     skin = 3 * cloud.voxel_m + cloud.tolerance_m
-    boxed = []
+    boxed, planes = [], []
     for wall in sorted(walls, key=lambda w: -w.area.area_m2):
-        if shell.is_half_space(wall.plane, cloud, free, probes):
-            draft.add(Part("wall", "plane", (shell.plane_geom(wall.T_world_face),), wall.points))
+        twin = any(_same_plane(wall.plane, other) for other in planes)
+        if not twin and shell.is_half_space(wall.plane, cloud, free, probes):
+            planes.append(wall.plane)
+            geom = shell.plane_geom(wall.T_world_face)
+            draft.add(_covered(Part("wall", "plane", (geom,), wall.points), cloud))
         else:
             boxed.append(wall)
     budget = int(config.max_static_geoms * _SHELL_SHARE) - draft.static_geoms
@@ -241,7 +256,12 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
             wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
             max_edge_m=edge, limit=share,
         )  # fmt: skip
-        draft.add(Part("wall", "boxes", geoms, wall.points))
+        if geoms:
+            draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))
+
+
+def _same_plane(a: Plane, b: Plane) -> bool:
+    return bool(a.normal @ b.normal > 0.98 and abs(a.offset - b.offset) < 0.3)
 
 
 def _holds_something(part: Part, level: Level, tables: list[Level], cloud: Cloud) -> bool:
@@ -256,11 +276,10 @@ def _holds_something(part: Part, level: Level, tables: list[Level], cloud: Cloud
     return False
 
 
-def _absorb(draft: Draft, cloud: Cloud) -> None:
+def _absorb(draft: Draft, cloud: Cloud, reach: float) -> None:
     """Give points that lie on an existing collider to its part."""
     geoms, hulls, owner = all_geoms(draft.parts)
     rest = np.flatnonzero(draft.available)
-    reach = max(2 * cloud.voxel_m, cloud.tolerance_m)
     distance, which = nearest_distance(geoms, hulls, cloud.points[rest], reach)
     taken = which >= 0
     deep = distance < -3 * reach  # behind a wall: explained by nothing
@@ -271,18 +290,64 @@ def _absorb(draft: Draft, cloud: Cloud) -> None:
         draft.available[own] = False
 
 
-def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config: LayoutConfig) -> None:
+def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, seed: int) -> None:
+    """Add what is left: turned slabs and voxel boxes, the best few within the geom budget."""
+    rng = generator(seed, "reconstruct", "clutter")
     rest = np.flatnonzero(draft.available)
     budget = config.max_static_geoms - draft.static_geoms
-    yaw = _main_yaw(walls)
-    geoms, owner, cell = clutter.boxes(cloud.points[rest], yaw, free, budget, config.max_box_edge_m)
-    if not geoms:
+    offers = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
+    offers += clutter.candidates(
+        cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m,
+        spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)),
+    )  # fmt: skip
+    air = _open_air(cloud, free, rng)
+    blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, air)
+    prices = Prices(
+        len(cloud.points),
+        len(air),
+        config.max_missed_2cm,
+        max(blocked, 0.1 * config.max_blocked_5cm),
+    )
+    taken = choose(
+        offers, cloud.points[rest], air, prices, budget=max(budget, 0),
+        hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
+        may_miss=int(0.7 * config.max_missed_2cm * len(cloud.points)),
+    )  # fmt: skip
+    if not taken:
         return
-    if cell > clutter.CELLS_M[0]:
+    geoms = tuple(offers[i] for i in taken)
+    _, which = nearest_distance(geoms, (), cloud.points[rest], 2 * EXPLAINED_M)
+    draft.add(Part("clutter", "boxes", geoms, rest[which >= 0]))
+    if len(taken) > budget:
         draft.warnings.append(
-            f"{len(rest)} points of unnamed shape within {budget} boxes: cells of {100 * cell:.0f} cm"
+            f"{draft.static_geoms} static colliders instead of {config.max_static_geoms}: fewer would "
+            f"leave out more than {100 * config.max_missed_2cm:.0f} % of the scan (crop the scan to the "
+            "robot's surroundings, or loosen --max-missed-2cm)"
         )
-    draft.add(Part("clutter", "boxes", geoms, rest[owner >= 0]))
+
+
+def _open_air(cloud: Cloud, free: FreeSpace, rng) -> np.ndarray:
+    """Return samples (m, 3) of observed free space at least 5 cm from any scan point."""
+    from scipy.spatial import cKDTree
+
+    samples = free.samples(_FREE_PROBES, rng)
+    distance, _ = cKDTree(cloud.points).query(samples, distance_upper_bound=_CLEAR_M)
+    return samples[np.isinf(distance)]
+
+
+def _blocked(draft: Draft, air: np.ndarray) -> float:
+    """Return the share of open air (m, 3) inside the parts so far."""
+    geoms, hulls, _ = all_geoms(draft.parts)
+    depth, which = nearest_distance(geoms, hulls, air, 1e-9)
+    return float(((which >= 0) & (depth < 0)).mean()) if len(air) else 0.0
+
+
+def _covered(part: Part, cloud: Cloud) -> Part:
+    """Return the part without points off its colliders: they are for clutter to explain."""
+    d, which = nearest_distance(
+        part.geoms, part.hulls, cloud.points[part.points], _EXPLAINED_BY_SHELL_M
+    )
+    return replace(part, points=part.points[(which >= 0) & (d > -cloud.merge_m - cloud.voxel_m)])
 
 
 def _main_yaw(walls: list[shell.Face]) -> float:

@@ -179,7 +179,7 @@ def upright_cylinder(thing: Standing) -> Geom | None:
 def lying_cylinder(thing: Standing) -> Geom | None:
     """Fit a cylinder that lies on the support, its axis horizontal."""
     xy = thing.points[:, :2]
-    _, yaw, half = min_rectangle(xy)
+    yaw = min_rectangle(xy)[1]
     best: tuple[float, Geom] | None = None
     for axis_yaw in (yaw, yaw + np.pi / 2):
         along = np.array([np.cos(axis_yaw), np.sin(axis_yaw)])

@@ -38,7 +38,11 @@ def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray) -> Rays:
     known = np.flatnonzero((view >= 0) & (view < len(scan.viewpoints)))
     if len(known):
         share = 100 * len(known) / len(points)
-        evidence = f"{len(scan.viewpoints)} viewpoint(s) {scan.info.viewpoints_source} by the scan, for {share:.0f} % of its points"
+        how = {"file": "from the file", "estimated": "estimated by the scan"}
+        evidence = (
+            f"{len(scan.viewpoints)} viewpoint(s) {how.get(scan.info.viewpoints_source, 'of the scan')}, "
+            f"for {share:.0f} % of its points"
+        )
         return Rays(scan.viewpoints.astype(float)[view[known]], known, evidence)
     candidates = scan.viewpoints.astype(float)
     if not len(candidates):

@@ -14,6 +14,7 @@ from r2s.reconstruct.solids import make_geom, sample_inside
 
 _CONTRADICTED = 0.02  # share of a rectangle that rays may cross before it is cut up
 _MAX_BOXES = 8
+_BOX_AREA_M2 = 0.12  # a support gets one box for each of these
 _MIN_THICKNESS_M = 0.01
 
 
@@ -72,8 +73,9 @@ def _pieces(level: Level, xy: np.ndarray, yaw: float, thickness: float) -> tuple
     turn = np.array([[c, -s], [s, c]])
     area = rasterize(xy @ turn, level.area.cell_m, close_cells=3)
     geoms = []
-    least = max(4, int(0.01 * area.mask.sum()))
-    for i0, j0, i1, j1 in cover(area.mask, max(area.mask.shape), _MAX_BOXES):
+    least = max(4, int(0.03 * area.mask.sum()))
+    limit = int(np.clip(area.area_m2 / _BOX_AREA_M2, 2, _MAX_BOXES))
+    for i0, j0, i1, j1 in cover(area.mask, max(area.mask.shape), limit):
         if geoms and (i1 - i0) * (j1 - j0) < least:
             break
         lo, hi = (area.origin + np.array(k) * area.cell_m for k in ((i0, j0), (i1, j1)))

@@ -1,0 +1,120 @@
+"""Which few boxes explain the most: greedy choice among many candidates, paid in the audit's currency.
+
+A box earns the points it newly explains as a share of what the audit lets a twin miss, and pays for the
+seen air it blocks as a share of what the audit lets a twin block.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2s.artifacts.geometry import Geom
+from r2s.reconstruct.solids import bounds, signed_distance
+
+_STRICTNESS = (
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+)  # the price of air rises until the whole choice can afford it
+EXPLAINED_M = 0.015  # a point this near a box is explained by it
+
+
+@dataclass(frozen=True)
+class Prices:
+    """`points` scan points, `air` samples in all; `missed`, `blocked`: shares they may spend."""
+
+    points: int
+    air: int
+    missed: float
+    blocked: float
+
+
+def choose(
+    candidates: list[Geom],
+    points: np.ndarray,
+    air: np.ndarray,
+    prices: Prices,
+    *,
+    budget: int,
+    hard_budget: int,
+    may_miss: int,
+) -> list[int]:
+    """Return the indices of the best boxes, in the order chosen.
+
+    At most `budget`, and more up to `hard_budget` only while over `may_miss` points are unexplained.
+
+    Args:
+        points: (n, 3) points to explain.
+        air: (m, 3) samples of observed free space that keep 5 cm clear of every scan point.
+
+    The gain of a box only shrinks while others are chosen, so a heap of stale gains finds the true
+    maximum (lazy greedy).
+    """
+    near, open_air = _Sorted(points), _Sorted(air)
+    covers = [near.within(geom, EXPLAINED_M) for geom in candidates]
+    blocks = [open_air.within(geom, 0.0) for geom in candidates]
+    chosen: list[int] = []
+    for strictness in _STRICTNESS:
+        chosen = _greedy(
+            covers, blocks, len(points), prices, strictness, budget, hard_budget, may_miss
+        )
+        spent = np.unique(np.concatenate([blocks[i] for i in chosen])) if chosen else np.zeros(0)
+        if len(spent) <= prices.blocked * prices.air:
+            break
+    return chosen
+
+
+def _greedy(
+    covers, blocks, n_points, prices, strictness, budget, hard_budget, may_miss
+) -> list[int]:
+    point_worth = 1.0 / max(prices.missed * prices.points, 1.0)
+    air_cost = strictness / max(prices.blocked * prices.air, 1.0)
+    costs = [air_cost * len(block) for block in blocks]
+    open_points = np.ones(n_points, bool)
+    heap = [
+        (-(point_worth * len(c) - k), i) for i, (c, k) in enumerate(zip(covers, costs, strict=True))
+    ]
+    heapq.heapify(heap)
+    chosen: list[int] = []
+    while heap and len(chosen) < hard_budget:
+        if len(chosen) >= budget and open_points.sum() <= may_miss:
+            break
+        _, index = heapq.heappop(heap)
+        gain = point_worth * int(open_points[covers[index]].sum()) - costs[index]
+        if gain <= 0:
+            continue
+        if heap and gain < -heap[0][0] - 1e-12:
+            heapq.heappush(heap, (-gain, index))
+            continue
+        chosen.append(index)
+        open_points[covers[index]] = False
+    return chosen
+
+
+class _Sorted:
+    """Points sorted by x, so that a box only looks at its own slice of them."""
+
+    def __init__(self, points: np.ndarray):
+        self.order = np.argsort(points[:, 0], kind="stable")
+        self.points = points[self.order]
+
+    def within(self, geom: Geom, reach_m: float) -> np.ndarray:
+        """Return the indices of points inside the geom or at most `reach_m` outside."""
+        lo, hi = bounds(geom, ())
+        x = self.points[:, 0]
+        first, last = (
+            np.searchsorted(x, lo[0] - reach_m),
+            np.searchsorted(x, hi[0] + reach_m, "right"),
+        )
+        near = self.points[first:last]
+        inside = np.flatnonzero(
+            (np.abs(near[:, 1] - 0.5 * (lo[1] + hi[1])) <= 0.5 * (hi[1] - lo[1]) + reach_m)
+            & (np.abs(near[:, 2] - 0.5 * (lo[2] + hi[2])) <= 0.5 * (hi[2] - lo[2]) + reach_m)
+        )
+        inside = inside[signed_distance(geom, (), near[inside]) <= reach_m]
+        return self.order[first + inside]
