@@ -214,7 +214,6 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         if task == "reach"
         else velocity_vocabulary(robot.info),
         timestep_s=control_s / substeps,
-        reach_m=np.inf,
     )
 
 
@@ -235,7 +234,7 @@ def stand_robot(twin, task: str, config: Config, context: StageContext) -> Stand
         found = place_given(twin, config.place)
     else:
         found = find_place(twin, config.mount, config.stand_height_m, context.seed)
-    placed, notes = near_robot(found.twin, spawns)
+    placed, notes = near_robot(found.twin)
     return Standing(placed, found.evidence, spawns, notes)
 
 

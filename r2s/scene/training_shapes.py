@@ -6,6 +6,7 @@ training model replaces cylinders and large hulls, and leaves out what the robot
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +23,10 @@ SLENDER = 3.0
 EQUAL_AREA = float(np.sqrt(np.pi)) / 2
 
 
-def training_environment(place: Environment, centre: np.ndarray, reach_m: float) -> Environment:
-    """Return what a robot at `centre` (3,) world that reaches `reach_m` can touch, simplified.
+def training_environment(
+    place: Environment, centre: np.ndarray, meets: Callable[[Geom], bool]
+) -> Environment:
+    """Return what a robot at `centre` (3,) world `meets`, simplified.
 
     Movable things are never left out: both models have the same bodies.
     """
@@ -33,7 +36,7 @@ def training_environment(place: Environment, centre: np.ndarray, reach_m: float)
         geoms = tuple(
             training_geom(geom, place.hulls, keep_hull=(thing.name, number) in budget)
             for number, geom in enumerate(thing.geoms)
-            if thing.movable or distance_to_bounds(geom, place.hulls, centre) < reach_m
+            if thing.movable or meets(geom)
         )
         if geoms:
             things.append(replace(thing, geoms=geoms, visual=-1))

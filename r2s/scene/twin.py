@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from r2s.artifacts.geometry import Geom
 from r2s.artifacts.robot import Robot
 from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
-from r2s.scene.environment import Environment
+from r2s.scene.environment import Environment, geom_bounds
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import ROBOT_FILE, robot_tree
 from r2s.scene.signals import Vocabulary
-from r2s.scene.training_shapes import training_environment
+from r2s.scene.training_shapes import distance_to_bounds, training_environment
 
 ASSETS = "assets"
 VIEW_TIMESTEP_S = 0.0005
@@ -25,7 +26,8 @@ class Twin:
 
     Attributes:
         place: the whole place, exact shapes.
-        reach_m: distance from the base beyond which training sees nothing, infinite for all of it.
+        reach_m, ceiling_m: distance from the base and height in the world beyond which training sees
+            nothing; infinite for all of it.
         exclude: pairs of bodies whose training colliders are too fat to stay apart.
     """
 
@@ -34,7 +36,8 @@ class Twin:
     stance: Stance
     vocabulary: Vocabulary
     timestep_s: float
-    reach_m: float
+    reach_m: float = np.inf
+    ceiling_m: float = np.inf
     exclude: tuple[tuple[str, str], ...] = ()
     view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view_extent: float = 1.0
@@ -42,9 +45,18 @@ class Twin:
     def at(self, stance: Stance) -> Twin:
         return replace(self, stance=stance)
 
+    def meets(self, geom: Geom) -> bool:
+        """Whether the robot can come near a geom of the place."""
+        if geom_bounds(geom, self.place.hulls)[0][2] > self.ceiling_m:
+            return False
+        return (
+            distance_to_bounds(geom, self.place.hulls, np.asarray(self.stance.position))
+            < self.reach_m
+        )
+
     def training_place(self) -> Environment:
         """Return the place as training sees it."""
-        return training_environment(self.place, np.asarray(self.stance.position), self.reach_m)
+        return training_environment(self.place, np.asarray(self.stance.position), self.meets)
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
