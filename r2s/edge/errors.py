@@ -7,7 +7,8 @@ class EdgeError(Exception):
     """An expected failure: what happened, where, why it matters, what to do.
 
     Codes: `R2S-EDGE-001` not a bundle, `-002` changed files, `-003` manifest and model disagree, `-004` joint
-    or signal names, `-005` golden test, `-006` model does not load, `-007` life cycle, `-008` too slow.
+    or signal names, `-005` golden test, `-006` model does not load, `-007` life cycle, `-008` too slow,
+    `-009` no transport.
     """
 
     exit_code = 1

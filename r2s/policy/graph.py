@@ -180,6 +180,14 @@ def _check_observations(observations: Sequence[Signal], actions: ActionSpec) -> 
                 why="the robot could not compute the policy's inputs",
                 remedy="list it under `critic`, or remove it from `observations`",
             )
+        if signal.name == PREVIOUS_TARGET and signal.elements != actions.joints:
+            raise R2SError(
+                "R2S-POLICY-002",
+                f"signal {signal.name!r} and the actions list other joints",
+                where=f"{', '.join(signal.elements)} against {', '.join(actions.joints)}",
+                why="a relative action is added to it, joint by joint",
+                remedy="list the joints of `actions` in the same order in the signal",
+            )
     if not names or not actions.joints:
         raise R2SError(
             "R2S-POLICY-002",

@@ -9,8 +9,10 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from r2s.artifacts.randomization import Randomize
+from r2s.artifacts.scene import SceneInfo
 from r2s.artifacts.signal import Signal
 from r2s.edge.observe import Reading
+from r2s.sim.model import Layout
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def disturbances(
     entries: Sequence[Randomize],
     draws: Mapping[str, np.ndarray],
 ) -> dict[str, Disturbance]:
-    """Return how every signal with sensors is measured.
+    """Return how every measured signal with sensors is measured.
 
     Without an entry a signal has its own noise, no bias, and the middle of its latency range.
 
@@ -40,7 +42,7 @@ def disturbances(
         entries: randomization entries; those of other targets are ignored.
         draws: entry name to (k,) values: one per selected element with `per="target"`, else one.
     """
-    measured = [signal for signal in signals if signal.sensors]
+    measured = [s for s in signals if s.sensors and s.kind == "measured"]
     result = {
         s.name: Disturbance(
             np.full(s.width, s.noise_sigma), np.zeros(s.width), 0.5 * sum(s.latency_s)
@@ -57,6 +59,15 @@ def disturbances(
                 values, used = values[used : used + signal.width], used + signal.width
             result[signal.name] = _disturbed(result[signal.name], entry, values)
     return result
+
+
+def measured_columns(info: SceneInfo, where: Layout) -> dict[str, np.ndarray]:
+    """Return the columns of `sensordata` of every signal that a robot has; simulator truth is left out."""
+    return {
+        name: columns
+        for name, columns in where.sensor_index.items()
+        if info.signal(name).kind == "measured"
+    }
 
 
 def _disturbed(old: Disturbance, entry: Randomize, values: np.ndarray) -> Disturbance:

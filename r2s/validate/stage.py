@@ -23,6 +23,7 @@ from r2s.validate.statistics import clopper_pearson, judge, overall
 
 STAGE_VERSION = 1
 DETERMINISM = "bitwise"
+NO_EFFECT = ("threads",)
 TOOLS = ("mujoco", "onnxruntime", "jax", "numpy", "scipy")
 FEW_TRIALS = (
     20  # for the other scenarios once the nominal one has failed: enough to see where it hurts
@@ -226,8 +227,11 @@ def _reason(verdict: Verdict, results: tuple[ScenarioResult, ...]) -> str:
 
 
 def _check_belong_together(policy: Policy, scene: Scene) -> None:
-    names = ("task", "actions", "chain", "control_s")
+    from r2s.tasks.task import merged
+
+    names = ("actions", "chain", "control_s")
     wrong = [name for name in names if getattr(policy.info, name) != getattr(scene.info, name)]
+    wrong += ["task"] if merged(policy.info.task) != merged(scene.info.task) else []
     wrong += ["robot"] if policy.info.robot != scene.info.robot.name else []
     if wrong:
         raise R2SError(

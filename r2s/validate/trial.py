@@ -13,7 +13,7 @@ from r2s.artifacts.scene import Scene
 from r2s.core.seeds import generator
 from r2s.sim.model import Layout
 from r2s.sim.randomization import Plan, compile_plan
-from r2s.sim.sensing import Sensing, disturbances
+from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.tasks.task import Start, Task, TaskState
 from r2s.validate.scenarios import Scenario
 
@@ -76,7 +76,8 @@ def sensing(
     name, number = trials.scenario.name, trials.numbers[index]
     drawn = {entry: values[index] for entry, values in trials.draws.items()}
     measured = disturbances(scene.info.signals, trials.scenario.entries, drawn)
-    return Sensing(where.sensor_index, measured, timestep_s, generator(seed, name, number, "noise"))
+    columns = measured_columns(scene.info, where)
+    return Sensing(columns, measured, timestep_s, generator(seed, name, number, "noise"))
 
 
 def _plain(scene: Scene) -> tuple:
