@@ -119,7 +119,9 @@ _TRASH_PARTS = ("blobs", "runs", "checkpoints")
 def _blobs(store: Store) -> list[Finding]:
     found, owners = [], _owners(store)
     for digest in store.blobs:
-        if store.blobs.state(digest) == "corrupt":
+        if fs.identity(store.blobs.path(digest)) is None:
+            found.append(_about_blob(store, "foreign", digest, "it is no plain file", owners))
+        elif store.blobs.state(digest) == "corrupt":
             what = "its bytes are not what its name says"
             found.append(_about_blob(store, "corrupt", digest, what, owners))
     for digest, needed_by in owners.items():
@@ -233,30 +235,31 @@ def _trash(store: Store) -> list[Finding]:
     found = []
     for identifier in fs.names_in(store.path / "trash"):
         place = f"trash/{identifier}"
+        found += _trashed(store.path / place, place)
         try:
             load = trash.journal(store.path / place)
         except errors.IntegrityError as exc:
             found.append(Finding("bad record", f"{place}/journal", exc.what))
             continue
-        if load is not None:
-            found += _trashed(store.path / place, place, load)
-        elif fs.names_in(store.path / place / "blobs") and _TRASH_ID.fullmatch(identifier):
+        if load is None and fs.names_in(store.path / place / "blobs"):
             found.append(
                 Finding("missing", f"{place}/journal", "this trash cannot be brought back")
             )
     return found
 
 
-def _trashed(folder: Path, place: str, load: trash.Load) -> list[Finding]:
+def _trashed(folder: Path, place: str) -> list[Finding]:
     found = []
     for name in fs.names_in(folder / "blobs"):
         actual = fs.digest_with_identity(folder / "blobs" / name)
         if actual is None or actual[0] != f"sha256:{name}":
             what = "its bytes are not what its name says"
             found.append(Finding("corrupt", f"{place}/blobs/{name}", what))
-    for name in fs.names_in(folder / "runs"):
+    for path in [*fs.walk(folder / "runs"), *fs.walk(folder / "checkpoints")]:
+        read = runs.load if path.parent.name == "runs" else checkpoints.read
         try:
-            runs.load(folder / "runs" / name)
+            read(path)
         except errors.IntegrityError as exc:
-            found.append(Finding("bad record", f"{place}/runs/{name}", exc.what))
+            inside = path.relative_to(folder).as_posix()
+            found.append(Finding("bad record", f"{place}/{inside}", exc.what))
     return found

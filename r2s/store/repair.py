@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2s.store import fs, fsck, runs, workspace
-from r2s.store.closure import closure
+from r2s.store.closure import Closure, closure
 from r2s.store.refs import RefEntry
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def mend(store: Store) -> tuple[list[Broken], Repair]:
     for finding in fsck.check(store):
         if finding.path.startswith("refs/") and finding.problem != "foreign":
             _restore_ref(store, finding.path.removeprefix("refs/"), listed, report)
-        elif finding.problem in _QUARANTINED and finding.path not in _REWRITTEN:
+        elif _must_go(finding):
             _quarantine_finding(store, finding, report)
     store.run_files.rebuild_ledger(store.temporary())
     broken = _broken(store, report)
@@ -71,6 +71,12 @@ def _quarantine(store: Store, path: Path) -> None:
     if fs.is_folder(path.parent):
         fs.flush_folder(path.parent)
     store.blobs.forget()
+
+
+def _must_go(finding: fsck.Finding) -> bool:
+    if finding.path.startswith("trash/") and finding.path.endswith("/journal"):
+        return True
+    return finding.problem in _QUARANTINED and finding.path not in _REWRITTEN
 
 
 def _quarantine_finding(store: Store, finding: fsck.Finding, report: Repair) -> None:
@@ -99,6 +105,11 @@ def _broken(store: Store, report: Repair) -> list[Broken]:
     """Return the artifacts in use that lack bytes, oldest first; forget unused runs without output."""
     used = closure(store, store.ref_files.readable().values())
     made = {record["output"]: record for record in store.newest_runs() if record.get("output")}
+    while unused := _unused_and_incomplete(store, used):
+        _quarantine(store, store.blobs.path(unused))
+        report.mended.append(
+            f"quarantined {unused[7:19]}, which nothing uses and which lacks parts"
+        )
     for path in store.run_files.files():
         record = runs.load(path)
         output = record.get("output") if record else None
@@ -112,6 +123,13 @@ def _broken(store: Store, report: Repair) -> list[Broken]:
         stage = str(record.get("stage", ""))
         broken.append(Broken(digest, store.called(digest), record.get("key", ""), stage, record))
     return sorted(broken, key=lambda each: each.record.get("recorded_at_s", 0.0))
+
+
+def _unused_and_incomplete(store: Store, used: Closure) -> str | None:
+    for digest in store.blobs:
+        if digest not in used and store.peek(digest) and closure(store, [digest]).damaged:
+            return digest
+    return None
 
 
 def remake(

@@ -1,7 +1,7 @@
 """The trash: what gc removed, restorable for 7 days.
 
-`trash/<id>/journal` is written before anything moves and removed before anything is purged, so that a
-folder without a journal is one whose purge was interrupted, and one with it can be brought back.
+`trash/<id>/journal` is written before anything moves there, and a folder leaves the trash in one rename,
+so that what lies in the trash can be brought back whole at any moment.
 """
 
 from __future__ import annotations
@@ -110,15 +110,16 @@ def restore(store: Store, identifier: str) -> list[str]:
         if not fs.exists(store.path / "checkpoints" / key):
             fs.rename_if_there(folder / "checkpoints" / key, store.path / "checkpoints" / key)
     fs.flush_folder(store.path / "checkpoints")
-    discard(folder)
+    discard(store, folder)
     return lost
 
 
-def discard(folder: Path) -> None:
-    """Remove a trash folder for good, its journal first."""
-    fs.remove(folder / "journal")
-    fs.flush_folder(folder)
-    fs.remove_tree(folder)
+def discard(store: Store, folder: Path) -> None:
+    """Remove a trash folder for good: in one step out of sight, then bit by bit."""
+    aside = store.temporary()
+    fs.rename(folder, aside)
+    fs.flush_folder(folder.parent)
+    fs.remove_tree(aside)
 
 
 def purge(store: Store, now_s: float, *, everything: bool = False) -> int:
@@ -129,17 +130,16 @@ def purge(store: Store, now_s: float, *, everything: bool = False) -> int:
         try:
             load = journal(folder)
         except errors.IntegrityError:
-            if not everything:
-                continue  # damaged: fsck says so, and nothing is thrown away unseen
             load = None
-        if load is None or everything or now_s - load.at_s > KEPT_S:
-            discard(folder)
+        empty = not fs.names_in(folder / "blobs")
+        if everything or (load is None and empty) or (load and now_s - load.at_s > KEPT_S):
+            discard(store, folder)
             gone += 1
     return gone
 
 
 def journal(folder: Path) -> Load | None:
-    """Return the journal of a trash folder, None when it has none (its purge was interrupted).
+    """Return the journal of a trash folder, None when it has none (nothing was moved there yet).
 
     Raises:
         IntegrityError: R2S-STORE-013.

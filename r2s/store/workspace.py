@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from r2s.store import errors, fs
+from r2s.store import errors, fs, names
 from r2s.store.locks import Lease
 from r2s.store.oci import encode_index
 from r2s.store.records import seal, unseal
@@ -111,8 +111,9 @@ def read_current(path: Path) -> str | None:
     data = fs.read(path)
     if data is None:
         return None
-    name = unseal(data, CURRENT_SCHEMA, str(path)).get("name")
-    if not isinstance(name, str):
+    body = unseal(data, CURRENT_SCHEMA, str(path))
+    name = body.get("name")
+    if set(body) != {"name"} or not isinstance(name, str) or not names.is_name(name):
         raise errors.bad_record(str(path), "it holds no name")
     return name
 

@@ -19,13 +19,14 @@ import pytest
 from conftest import fill, key_of
 
 from r2s.store import Store, fs
+from r2s.store.gc import Keep
 
 CHANGES = {
     "create", "write", "fsync", "fsync_folder", "syncfs", "rename", "mkdir", "unlink", "rmdir", "open_lock",
     "write_lock",
 }  # fmt: skip
 KILLED = 42
-FUTURE_S = time.time() + 400 * 86_400
+FAR_S = 400 * 86_400.0
 
 
 def put(store: Store) -> object:
@@ -79,7 +80,8 @@ def save_checkpoint(store: Store) -> object:
 def collect(store: Store) -> object:
     if store.ref("reconstruction/lab"):
         store.delete_ref("reconstruction/lab")
-    store.gc(store.plan_gc(FUTURE_S))
+    store.gc(store.plan_gc(time.time() + FAR_S, Keep(runs=0)))
+    assert store.get_run(key_of("reconstruct")) is None
     assert store.get(store.ref("scan/lab")).files["notes/a.txt"] == b"a"
     return store.refs(), sorted(store.blobs)
 
@@ -96,7 +98,7 @@ def collect_and_undo(store: Store) -> object:
 
 def purge(store: Store) -> object:
     collect(store)
-    store.purge(FUTURE_S, everything=True)
+    store.purge(time.time() + FAR_S, everything=True)
     return sorted(store.blobs), sorted((store.path / "trash").iterdir())
 
 
