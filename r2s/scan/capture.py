@@ -81,6 +81,17 @@ class Capture:
         return self.rows(slice(0, self.count)).points
 
 
+def color_bytes(colors: np.ndarray) -> np.ndarray:
+    """Return sRGB bytes (n, 3) of colours stored as bytes, 16-bit numbers, or floats in 0..1 or 0..255."""
+    if colors.dtype.kind == "f":
+        clean = np.nan_to_num(colors.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
+        scale = 255.0 if clean.size and clean.max() <= 1.0 else 1.0
+        return np.rint(np.clip(clean * scale, 0, 255)).astype(np.uint8)
+    if colors.dtype.itemsize == 2:
+        return (colors.astype(np.int64) >> 8).astype(np.uint8)
+    return np.clip(colors, 0, 255).astype(np.uint8)
+
+
 def rows_of(
     points: np.ndarray, colors: np.ndarray | None = None, normals: np.ndarray | None = None
 ) -> Callable[[slice], Rows]:

@@ -14,6 +14,8 @@ LEAST_POINTS = 50
 # Half the box that is kept, in units of the widest 98 % range: 5 leaves room for a long corridor in a
 # capture that is dense in one place, and cuts points a kilometre away.
 BOX_RANGES = 5.0
+# No coordinate is larger, in any unit: the Earth in micrometres is 4e13.
+FARTHEST = 1e14
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ def plausible_box(capture: Capture, where: str) -> tuple[Box, np.ndarray]:
 
 
 def keep(points: np.ndarray) -> np.ndarray:
-    """Return a mask (n,): finite and not the exact origin, where sensors put missing returns."""
-    return np.logical_and(np.isfinite(points).all(axis=1), points.any(axis=1))
+    """Return a mask (n,): a number, of sane size, and not the exact origin, where missing returns are put."""
+    with np.errstate(invalid="ignore"):
+        sane = (np.abs(points) < FARTHEST).all(axis=1)  # false for NaN
+    return np.logical_and(sane, points.any(axis=1))
 
 
 class Cleaner:

@@ -22,6 +22,8 @@ ROLL_DEG = 20.0
 # A direction needs planes with this share of the seen area, and more the farther it is from image up
 # (times 1 - cosine): a camera pitched by 35 deg needs 18 %, one pitched by 54 deg 37 %.
 LEAST_SHARE, SHARE_PER_TILT = 0.04, 0.8
+# Confidence where no level plane was seen.
+ONLY_WALLS = 0.45
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
     apart = [score for score, v in others if float(v @ u) < np.cos(np.radians(15))]
     rival = max(apart, default=best[0] - 1)
     confidence = _confidence(level, upright, best[0] - rival, float(u @ prior))
+    if level < 0.01:  # walls alone leave a turn about their normal open
+        confidence = min(confidence, ONLY_WALLS)
     if level + upright < 0.05:
         return Up(
             prior,
@@ -170,10 +174,13 @@ def _near_axis(planes: list[Plane], prior: np.ndarray, said: str, base: float) -
 
 
 def _candidates(planes: list[Plane], prior: np.ndarray) -> list[np.ndarray]:
-    """Plane normals both ways, what is upright to two planes both ways, and the prior itself."""
+    """Plane normals and what is upright to two planes, both ways; the prior, also upright to each plane."""
     found = [prior]
     for i, a in enumerate(planes):
         found += [a.normal, -a.normal]
+        flat = prior - a.normal * (a.normal @ prior)
+        if (length := float(np.linalg.norm(flat))) > np.cos(np.radians(30)):
+            found.append(flat / length)
         for b in planes[:i]:
             across = np.cross(a.normal, b.normal)
             if (length := float(np.linalg.norm(across))) > np.sin(np.radians(60)):
@@ -199,8 +206,12 @@ def _refined(planes: list[Plane], u: np.ndarray) -> np.ndarray:
     upright = [p for p in planes if abs(float(p.normal @ u)) < np.sin(np.radians(LEVEL_DEG))]
     spread = sum((p.share * np.outer(p.normal, p.normal) for p in upright), np.zeros((3, 3)))
     values, vectors = np.linalg.eigh(spread)
-    if len(upright) < 2 or values[1] < 0.05 * values[2]:
+    if not upright:
         return u
+    if values[1] < 0.05 * values[2]:  # walls of one direction: upright to them, no turn about it
+        normal = vectors[:, 2]
+        flat = u - normal * (normal @ u)
+        return flat / np.linalg.norm(flat)
     return vectors[:, 0] * np.sign(vectors[:, 0] @ u)
 
 

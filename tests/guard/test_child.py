@@ -40,7 +40,7 @@ def test_the_child_is_another_process_and_is_used_again():
 
 
 def test_a_crash_is_an_error_that_names_tool_and_file():
-    with pytest.raises(UnsafeInput, match="drill reading a.ply crashed") as caught:
+    with pytest.raises(UnsafeInput, match=r"drill reading a\.ply crashed") as caught:
         call("crash")
     assert caught.value.code == "R2S-CHILD-001"
     assert "SIGABRT" in caught.value.what
@@ -50,7 +50,7 @@ def test_a_crash_is_an_error_that_names_tool_and_file():
 
 def test_the_clock_ends_a_hang():
     started = time.monotonic()
-    with pytest.raises(ResourceError, match="took longer than 0.5 s"):
+    with pytest.raises(ResourceError, match=r"took longer than 0\.5 s"):
         call("hang", 60.0, limits=ChildLimits(GIB, 20, 0.5))
     assert time.monotonic() - started < 10
 
@@ -61,7 +61,7 @@ def test_processor_time_is_limited():
 
 
 def test_memory_is_limited_and_the_limit_does_not_stay():
-    with pytest.raises(ResourceError, match="needs more than 0.1 GiB") as caught:
+    with pytest.raises(ResourceError, match=r"needs more than 0\.1 GiB") as caught:
         call("hoard", 600 * MIB, limits=ChildLimits(100 * MIB, 20, 20.0))
     assert caught.value.code == "R2S-CHILD-003"
     assert call("hoard", 300 * MIB) == 300 * MIB
@@ -88,5 +88,5 @@ def test_prints_of_a_library_do_not_disturb_the_answer():
 
 
 def test_only_functions_of_r2s_run():
-    with pytest.raises(R2SError, match="is not a function of r2s|ValueError"):
+    with pytest.raises(R2SError, match="ValueError"):
         run_limited("os:system", ("true",), limits=SMALL, what="drill")

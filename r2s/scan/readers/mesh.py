@@ -12,11 +12,13 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, rows_of
+from r2s.scan.clean import FARTHEST
+from r2s.scan.voxels import VOXEL_BUDGET
 
 # Samples per square of 1/700 of the diagonal: nearly every voxel of that size gets a point.
 SAMPLES_PER_CELL = 4
 CELLS_PER_DIAGONAL = 700
-MOST_SAMPLES = 1_000_000
+MOST_SAMPLES = 3 * VOXEL_BUDGET
 LEAST_SAMPLES = 20_000
 # Steps of the two-dimensional R2 sequence (Roberts 2018): 1/g and 1/g^2 with g^3 = g + 1.
 _R2 = (0.7548776662466927, 0.5698402909980532)
@@ -87,7 +89,7 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     whole = Mesh(np.concatenate(vertices), np.concatenate(faces))
     if len(whole.faces) > LIMITS.faces or len(whole.vertices) > LIMITS.vertices:
         raise ValueError(f"{len(whole.vertices):,} vertices and {len(whole.faces):,} faces")
-    if not np.isfinite(whole.vertices).all() or whole.faces.max() >= len(whole.vertices):
+    if not (np.abs(whole.vertices) < FARTHEST).all() or whole.faces.max() >= len(whole.vertices):
         return {"vertices": whole.vertices, "faces": whole.faces}
     face, weights = sample_faces(whole)
     first = np.cumsum([0, *(len(g.faces) for g, _ in meshes)])
@@ -248,9 +250,12 @@ def _checked(mesh: Mesh, where: str) -> Mesh:
         raise _empty(where)
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
         raise _broken(where, f"a face names vertex {mesh.faces.max()} of {len(mesh.vertices)}")
-    if not np.isfinite(mesh.vertices).all():
-        bad = int((~np.isfinite(mesh.vertices)).any(axis=1).sum())
-        raise _broken(where, f"{bad:,} of {len(mesh.vertices):,} vertices are not finite numbers")
+    with np.errstate(invalid="ignore"):
+        bad = int((~(np.abs(mesh.vertices) < FARTHEST)).any(axis=1).sum())
+    if bad:
+        raise _broken(
+            where, f"{bad:,} of {len(mesh.vertices):,} vertices are not numbers of sane size"
+        )
     if not len(sample_faces(mesh)[0]):
         raise _broken(where, f"its {len(mesh.faces):,} faces have no area")
     return mesh

@@ -11,7 +11,7 @@ import numpy as np
 from r2s.core.errors import R2SError
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Rows
+from r2s.scan.capture import Capture, Rows, color_bytes
 from r2s.scan.readers.lzf import LzfError, decompress
 
 _TYPES = {
@@ -187,7 +187,7 @@ def _compressed(path: Path, header: Header, size: int) -> dict[str, np.ndarray]:
             )
         block = stream.read(packed)
     try:
-        data = decompress(block, unpacked) if packed < unpacked else block
+        data = decompress(block, unpacked)
     except LzfError as exc:
         raise _truncated(path, f"its compressed block is damaged: {exc}") from exc
     columns: dict[str, np.ndarray] = {}
@@ -211,7 +211,8 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
     has_normals = set(normals) <= set(names)
 
     def columns(part: slice, wanted: tuple[str, ...], dtype: type) -> np.ndarray:
-        return np.stack([records[name][part].astype(dtype) for name in wanted], axis=-1)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a hole like any other
+            return np.stack([records[name][part].astype(dtype) for name in wanted], axis=-1)
 
     def rows(part: slice) -> Rows:
         colors = None
@@ -219,7 +220,7 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
             packed = np.ascontiguousarray(records[color][part]).view("<u4")
             colors = np.stack([(packed >> s) & 255 for s in (16, 8, 0)], axis=-1).astype(np.uint8)
         elif channels:
-            colors = columns(part, channels, np.uint8)
+            colors = color_bytes(np.stack([records[n][part] for n in channels], axis=-1))
         return Rows(
             columns(part, ("x", "y", "z"), np.float64),
             colors,

@@ -11,7 +11,7 @@ import numpy as np
 from r2s.core.errors import R2SError
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Mesh, Rows
+from r2s.scan.capture import Capture, Mesh, Rows, color_bytes
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -78,7 +78,7 @@ def read_ply(path: Path, size: int) -> Capture:
 
         points = np.stack([vertex[axis] for axis in "xyz"], axis=-1).astype(np.float64)
         colors = _columns(vertex, _COLORS)
-        bytes_ = None if colors is None else _as_bytes(np.stack([vertex[n] for n in colors], -1))
+        bytes_ = None if colors is None else color_bytes(np.stack([vertex[n] for n in colors], -1))
         return capture_of_mesh("ply", Mesh(points, faces), bytes_, where=shown(path))
     return _cloud(vertex)
 
@@ -289,7 +289,7 @@ def _cloud(vertex: np.ndarray) -> Capture:
     def rows(part: slice) -> Rows:
         return Rows(
             stack(part, ("x", "y", "z")).astype(np.float64),
-            _as_bytes(stack(part, colors)) if colors else None,
+            color_bytes(stack(part, colors)) if colors else None,
             stack(part, normals).astype(np.float64) if normals else None,
         )
 
@@ -298,15 +298,6 @@ def _cloud(vertex: np.ndarray) -> Capture:
 
 def _columns(vertex: np.ndarray, options: tuple[tuple[str, ...], ...]) -> tuple[str, ...] | None:
     return next((o for o in options if set(o) <= set(vertex.dtype.names or ())), None)
-
-
-def _as_bytes(colors: np.ndarray) -> np.ndarray:
-    """Return sRGB bytes of colours stored as bytes, 16-bit numbers or floats in 0..1."""
-    if colors.dtype.kind == "f":
-        return np.rint(np.clip(np.nan_to_num(colors), 0, 1) * 255).astype(np.uint8)
-    if colors.dtype.itemsize == 2:
-        return (colors.astype(np.int64) >> 8).astype(np.uint8)
-    return np.clip(colors, 0, 255).astype(np.uint8)
 
 
 def _malformed(path: Path, why: str) -> R2SError:

@@ -1,0 +1,85 @@
+"""Up: recovered from a camera at any pitch, invariant to how the file is turned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scan_files import columns_of, depth_image, pcd_bytes, ply_bytes, room_points, scan
+
+from r2s.core.errors import UsageError
+from r2s.core.rigid import rpy_to_matrix
+from r2s.scan.gravity import parse_up
+
+
+def degrees(a, b) -> float:
+    return float(
+        np.degrees(np.arccos(np.clip(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)))
+    )
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(15.0, 0.0), (35.0, 0.0), (55.0, 5.0), (20.0, -10.0)])
+def test_a_cameras_pitch_and_roll_are_found(tmp_path, pitch, roll):
+    points, up = depth_image(pitch=np.radians(pitch), roll=np.radians(roll))
+    path = tmp_path / "frame.pcd"
+    path.write_bytes(pcd_bytes(columns_of(points), "binary", height=120))
+    info = scan(path).info
+    found = np.asarray(info.T_world_source)[2, :3]
+    assert degrees(found, up) < 0.6
+    assert info.up_confidence > 0.5
+    assert "160x120 depth image" in info.up_evidence
+
+
+def test_the_floor_is_at_zero_and_the_camera_above_it(tmp_path):
+    points, _ = depth_image(pitch=np.radians(30))
+    path = tmp_path / "frame.pcd"
+    path.write_bytes(pcd_bytes(columns_of(points), "binary", height=120))
+    result = scan(path)
+    np.testing.assert_allclose(result.viewpoints[0], [0, 0, 1.4], atol=0.03)
+    assert "floor" in result.info.up_evidence
+    floor = result.points[np.abs(result.points[:, 2]) < 0.05]
+    assert len(floor) > 0.2 * len(result.points)
+    assert abs(float(np.median(floor[:, 2]))) < 0.01
+    # x is the direction of sight, so the wall at x = 3 is there
+    wall = result.points[(result.points[:, 2] > 0.6) & (result.points[:, 1] < 1.4)]
+    assert abs(float(np.median(wall[:, 0])) - 3.0) < 0.03
+
+
+def test_a_wall_alone_gives_the_pitch_and_little_confidence(tmp_path):
+    points, up = depth_image(pitch=np.radians(-10))  # no floor in sight
+    path = tmp_path / "frame.pcd"
+    path.write_bytes(pcd_bytes(columns_of(points), "binary", height=120))
+    info = scan(path).info
+    assert degrees(np.asarray(info.T_world_source)[2, :3], up) < 0.6
+    assert info.up_confidence < 0.5
+    assert "with little evidence" in info.warnings[0]
+
+
+@pytest.mark.parametrize("tilt", [0.0, 2.0, 8.0])
+def test_a_tilted_lidar_is_levelled(tmp_path, tilt):
+    R = rpy_to_matrix([np.radians(tilt), 0, 0])
+    path = tmp_path / "room.ply"
+    path.write_bytes(ply_bytes(room_points() @ R.T))
+    info = scan(path).info
+    assert degrees(np.asarray(info.T_world_source)[2, :3], R @ [0, 0, 1]) < 0.2
+    assert f"they lean {tilt:.1f} deg" in info.up_evidence
+
+
+def test_the_users_word_is_taken_exactly(tmp_path):
+    path = tmp_path / "room.ply"
+    turned = room_points()[:, [0, 2, 1]] * [1, 1, -1]  # +y is up
+    path.write_bytes(ply_bytes(turned))
+    result = scan(path, up="+y")
+    np.testing.assert_array_equal(np.asarray(result.info.T_world_source)[2, :3], [0, 1, 0])
+    assert result.info.up_axis == "+y" and result.info.up_confidence == 1.0
+    assert abs(float(result.points[:, 2].max()) - 2.6) < 0.05
+
+
+@pytest.mark.parametrize("text", ["+z", "z", "0,0,1", "(0, 0, 2)", "0 0 1"])
+def test_ways_to_say_up(text):
+    np.testing.assert_array_equal(parse_up(text), [0, 0, 1])
+
+
+@pytest.mark.parametrize("text", ["up", "0,0,0", "1,2", "nan,0,1", "", "+w"])
+def test_wrong_words_for_up_are_told(text):
+    with pytest.raises(UsageError, match="up cannot be"):
+        parse_up(text)
