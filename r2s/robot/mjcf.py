@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from r2s.core import rigid
-from r2s.core.errors import R2SError, UnsafeInput
+from r2s.core.errors import R2SError
 from r2s.core.rigid import Array
 from r2s.robot.description import Body, Description, JointDescription, Mesh, Shape, Site
+from r2s.robot.mjcf_actuators import read_actuators
+from r2s.robot.mjcf_files import mjcf_files
 from r2s.robot.names import Names
-from r2s.robot.xmlfile import read_xml
-
-MAX_INCLUDE_DEPTH = 8
-# Elements whose `file` is not needed: pictures.
-_IGNORED_FILES = ("texture", "skin")
 
 
 def read_mjcf(path: Path, package_path: tuple[Path, ...] = ()) -> Description:
@@ -44,64 +41,6 @@ def read_mjcf(path: Path, package_path: tuple[Path, ...] = ()) -> Description:
     return _Reader(path, model).read()
 
 
-def mjcf_files(path: Path, package_path: tuple[Path, ...] = ()) -> list[Path]:
-    """Return an MJCF and every file it includes or loads, the MJCF first.
-
-    Raises:
-        UnsafeInput: a name leads out of the folder of the MJCF, its package and `package_path`.
-    """
-    roots = [_package_root(path), *(folder.resolve() for folder in package_path)]
-    found: dict[Path, None] = {}
-    _collect(path.resolve(), path.resolve().parent, roots, found, 0)
-    return [path, *sorted(set(found) - {path.resolve()})]
-
-
-def _collect(file: Path, top: Path, roots, found: dict[Path, None], depth: int) -> None:
-    if depth > MAX_INCLUDE_DEPTH or file in found:
-        return
-    found[file] = None
-    root = read_xml(file)
-    folders = {"mesh": "", "texture": "", "hfield": ""}
-    for compiler in root.iter("compiler"):
-        for kind, key in (("mesh", "meshdir"), ("texture", "texturedir"), ("hfield", "meshdir")):
-            folders[kind] = compiler.get(key, compiler.get("assetdir", folders[kind]))
-    for element in root.iter():
-        for key in (
-            "file",
-            *(f"file{side}" for side in ("up", "down", "left", "right", "front", "back")),
-        ):
-            name = element.get(key)
-            if not name:
-                continue
-            inside = Path(folders.get(element.tag, "")) / name
-            target = (top / inside).resolve()
-            if not any(target.is_relative_to(root_folder) for root_folder in roots):
-                raise UnsafeInput(
-                    "R2S-ROBOT-008",
-                    f"the MJCF names a file outside its package: {name}",
-                    where=f"{file}: <{element.tag} {key}=...>",
-                    why=f"{target} is not below {roots[0]}; a robot from a stranger must not read "
-                    "other files of this computer",
-                    remedy="move the file beside the MJCF, or pass --package-path with its folder",
-                )
-            if element.tag == "include":
-                _collect(target, top, roots, found, depth + 1)
-            elif target.is_file():
-                found[target] = None
-
-
-def _package_root(path: Path) -> Path:
-    """Return the nearest folder above with a package.xml, else the MJCF's own folder's parent.
-
-    The parent, because `../assets` is how many robots name their meshes.
-    """
-    folder = path.resolve().parent
-    for ancestor in (folder, *list(folder.parents)[:4]):
-        if (ancestor / "package.xml").is_file():
-            return ancestor
-    return folder.parent if folder.parent != folder.parent.parent else folder
-
-
 class _Reader:
     def __init__(self, path: Path, model):
         self.path = path
@@ -122,7 +61,7 @@ class _Reader:
         for index in range(model.nsite):
             self._site(robot, index)
         self._equalities(robot)
-        self._actuators(robot)
+        read_actuators(robot, model, self.joint_names)
         self._home(robot, root)
         self._log_dropped(robot)
         return robot
@@ -317,84 +256,6 @@ class _Reader:
                     "equality-dropped", f"equality {index}", mujoco.mjtEq(model.eq_type[index]).name,
                     "dropped", "only linear couplings of two joints are imported; loops stay open",
                 )  # fmt: skip
-
-    def _actuators(self, robot: Description) -> None:
-        """Take over position actuators; turn the others into position actuators; add missing ones."""
-        model = self.model
-        joints = {joint.name: joint for joint in robot.joints}
-        for index in range(model.nu):
-            joint = self._actuated(index, joints)
-            label = model.actuator(index).name or f"actuator {index}"
-            if joint is None:
-                robot.repair(
-                    "actuator-dropped", label, "no joint", "dropped", "it moves no single joint"
-                )
-                continue
-            if not joint.passive:
-                robot.repair(
-                    "actuator-dropped", label, joint.name, "dropped", "a second one on its joint"
-                )
-                continue
-            if joint.mimic is not None:
-                leader = joints[joint.mimic[0]]
-                robot.repair(
-                    "actuator-moved", label, joint.name, leader.name, "the joint follows it"
-                )
-                joint = leader
-            joint.passive = False
-            self._gains(robot, joint, index, label)
-        if not model.nu:
-            for joint in joints.values():
-                joint.passive = False
-            robot.repair(
-                "no-actuators", robot.name, "0", f"{len(joints)} position actuators",
-                "gains follow from inertia, natural frequency and damping ratio",
-            )  # fmt: skip
-
-    def _actuated(self, index: int, joints) -> JointDescription | None:
-        import mujoco
-
-        model, kind = self.model, int(self.model.actuator_trntype[index])
-        target = int(model.actuator_trnid[index, 0])
-        if kind in (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT)):
-            return joints.get(self.joint_names.get(target, ""))
-        if kind == mujoco.mjtTrn.mjTRN_TENDON:
-            first, count = int(model.tendon_adr[target]), int(model.tendon_num[target])
-            for wrap in range(first, first + count):
-                if model.wrap_type[wrap] == mujoco.mjtWrap.mjWRAP_JOINT:
-                    name = self.joint_names.get(int(model.wrap_objid[wrap]), "")
-                    if name and joints[name].mimic is None:
-                        return joints[name]
-        return None
-
-    def _gains(self, robot: Description, joint: JointDescription, index: int, label: str) -> None:
-        """Keep the gains of a plain position actuator on a joint; else leave them to be computed."""
-        import mujoco
-
-        model = self.model
-        gear = abs(float(model.actuator_gear[index, 0])) or 1.0
-        gain, bias = model.actuator_gainprm[index], model.actuator_biasprm[index]
-        direct = model.actuator_trntype[index] == mujoco.mjtTrn.mjTRN_JOINT
-        affine = model.actuator_biastype[index] == mujoco.mjtBias.mjBIAS_AFFINE
-        still = model.actuator_dyntype[index] == mujoco.mjtDyn.mjDYN_NONE
-        position = affine and still and gain[0] > 0 and np.isclose(bias[1], -gain[0])
-        if model.actuator_forcelimited[index]:
-            joint.effort = gear * float(np.abs(model.actuator_forcerange[index]).max())
-        elif not position and model.actuator_ctrllimited[index] and direct and not affine:
-            joint.effort = gear * gain[0] * float(np.abs(model.actuator_ctrlrange[index]).max())
-        if position and direct and abs(gear - 1) < 1e-9:
-            joint.kp = float(gain[0])
-            joint.kd = self._resolved_kd(index, joint, float(gain[0]), float(bias[2]))
-            return
-        what = "position with gear or tendon" if position else "motor or general"
-        robot.repair(
-            "actuator-converted", label, what, "position",
-            "policies command joint positions; gains follow from inertia",
-        )  # fmt: skip
-
-    def _resolved_kd(self, index: int, joint: JointDescription, kp: float, bias: float) -> float:
-        """Return kv. MuJoCo resolves `dampratio` at compile time into a negative bias."""
-        return max(-bias, 0.0)
 
     def _home(self, robot: Description, root: int) -> None:
         """Take the keyframe called home, else the first one, else nothing."""

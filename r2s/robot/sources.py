@@ -16,7 +16,7 @@ def is_mjcf(path: Path) -> bool:
 def referenced_files(path: Path) -> list[Path]:
     """Return the description and every existing file it references, sorted, the description first."""
     if is_mjcf(path):
-        from r2s.robot.mjcf import mjcf_files
+        from r2s.robot.mjcf_files import mjcf_files
 
         return mjcf_files(path)
     from r2s.robot.urdf import mesh_names

@@ -7,13 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from r2s.core import rigid
 from r2s.core.errors import R2SError
 from r2s.core.rigid import Array
 from r2s.robot.description import Body, Description, JointDescription, Shape
 from r2s.robot.meshes import MAX_FACES, MeshPart, load_mesh
 from r2s.robot.names import Names
 from r2s.robot.resolve import Resolver
+from r2s.robot.urdf_elements import (
+    count_below,
+    is_xacro,
+    link_of,
+    primitive,
+    read_colour,
+    read_number,
+    read_origin,
+    read_vector,
+)
 from r2s.robot.xmlfile import read_xml
 
 DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
@@ -50,7 +59,8 @@ class _Reader:
         root = read_xml(self.path)
         self._check_root(root)
         for material in root.findall("material"):
-            if (colour := _colour(material)) is not None:
+            colour = read_colour(material)
+            if colour is not None:
                 self.colours[material.get("name", "")] = colour
         robot = Description(root.get("name") or self.path.stem, "urdf", [])
         links = {link.get("name", ""): link for link in root.findall("link")}
@@ -69,7 +79,7 @@ class _Reader:
                 why="a URDF begins with <robot>, an MJCF with <mujoco>",
                 remedy="pass a .urdf or an MJCF .xml; convert SDF or USD first",
             )
-        if any(_is_xacro(element) for element in root.iter()):
+        if any(is_xacro(element) for element in root.iter()):
             raise R2SError(
                 "R2S-ROBOT-006",
                 "this is a xacro file, not a URDF",
@@ -87,7 +97,7 @@ class _Reader:
         above: dict[str, ET.Element] = {}
         below: dict[str, list[ET.Element]] = {}
         for joint in joints:
-            parent, child = _link_of(joint, "parent"), _link_of(joint, "child")
+            parent, child = link_of(joint, "parent"), link_of(joint, "child")
             for end in (parent, child):
                 if end not in links:
                     raise self.broken(
@@ -106,7 +116,7 @@ class _Reader:
         if not roots:
             raise self.broken("it has no root link", "its joints form a closed loop")
         if len(roots) > 1:
-            sizes = {name: _count_below(name, below) for name in roots}
+            sizes = {name: count_below(name, below) for name in roots}
             kept = max(roots, key=lambda name: sizes[name])
             for name in roots:
                 if name != kept:
@@ -124,7 +134,7 @@ class _Reader:
         while stack:  # depth first, children in file order: the order of MuJoCo's joints
             name, joint = stack.pop()
             order.append((name, joint))
-            stack += [(_link_of(j, "child"), j) for j in reversed(below.get(name, []))]
+            stack += [(link_of(j, "child"), j) for j in reversed(below.get(name, []))]
         return order
 
     def _without_world(self, robot, links, below, root: str) -> str:
@@ -134,12 +144,12 @@ class _Reader:
             empty = all(link.find(tag) is None for tag in ("inertial", "visual", "collision"))
             if not empty or len(under) != 1 or under[0].get("type") not in ("fixed", "floating"):
                 return root
-            T = _origin(under[0])
+            T = read_origin(under[0])
             if under[0].get("type") == "floating":
                 robot.floating = True
             elif root.lower() not in ("world", "map", "odom") and not np.allclose(T, np.eye(4)):
                 return root  # its frame means something: keep it
-            child = _link_of(under[0], "child")
+            child = link_of(under[0], "child")
             robot.repair(
                 "empty-root",
                 root,
@@ -151,9 +161,11 @@ class _Reader:
 
     def _add(self, robot: Description, link: ET.Element, joint: ET.Element | None) -> None:
         foreign = link.get("name", "")
-        parent = None if joint is None else self.names.of("body", _link_of(joint, "parent"))
+        parent = None if joint is None else self.names.of("body", link_of(joint, "parent"))
         body = Body(
-            self.names.of("body", foreign), parent, np.eye(4) if joint is None else _origin(joint)
+            self.names.of("body", foreign),
+            parent,
+            np.eye(4) if joint is None else read_origin(joint),
         )
         self._inertial(robot, body, link.find("inertial"))
         for role, shapes in (("visual", body.visuals), ("collision", body.collisions)):
@@ -167,7 +179,7 @@ class _Reader:
         if element is None:
             return
         mass, inertia = element.find("mass"), element.find("inertia")
-        T = _origin(element)
+        T = read_origin(element)
         body.com = T[:3, 3]
         body.mass = float(mass.get("value", 0)) if mass is not None else 0.0
         if inertia is not None:
@@ -176,7 +188,11 @@ class _Reader:
             )
             tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
             body.inertia = T[:3, :3] @ tensor @ T[:3, :3].T
-        numbers = [body.mass, *body.com, *(body.inertia.ravel() if inertia is not None else [])]
+        numbers = [
+            body.mass,
+            *body.com,
+            *(body.inertia.ravel() if body.inertia is not None else []),
+        ]
         if not np.isfinite(numbers).all() or body.mass < 0:
             robot.repair(
                 "bad-mass",
@@ -192,12 +208,12 @@ class _Reader:
         child = geometry[0] if geometry is not None and len(geometry) else None
         if child is None:
             return []
-        T = _origin(element)
+        T = read_origin(element)
         rgba = self._material(element)
         if child.tag == "mesh":
             return self._mesh_shapes(robot, link, role, child, T, rgba)
         try:
-            kind, size = _primitive(child)
+            kind, size = primitive(child)
         except (KeyError, ValueError) as exc:
             raise self.broken(
                 f"a {role} shape of link {link} cannot be read", f"<{child.tag}>: {exc}"
@@ -215,7 +231,7 @@ class _Reader:
 
     def _mesh_shapes(self, robot, link, role, element: ET.Element, T: Array, rgba) -> list[Shape]:
         name = element.get("filename", "")
-        scale = _vector(element.get("scale", "1 1 1"))
+        scale = read_vector(element.get("scale", "1 1 1"))
         scale = np.repeat(scale, 3) if len(scale) == 1 else scale
         key = (name, tuple(scale))
         if key not in self.meshes:
@@ -260,7 +276,7 @@ class _Reader:
         material = element.find("material")
         if material is None:
             return None
-        return _colour(material) or self.colours.get(material.get("name", ""))
+        return read_colour(material) or self.colours.get(material.get("name", ""))
 
     def _joint(self, robot: Description, body: Body, joint: ET.Element) -> None:
         kind = joint.get("type", "")
@@ -284,13 +300,15 @@ class _Reader:
         name = self.names.of("joint", foreign)
         axis_element = joint.find("axis")
         axis = (
-            _vector(axis_element.get("xyz", "1 0 0")) if axis_element is not None else np.eye(3)[0]
+            read_vector(axis_element.get("xyz", "1 0 0"))
+            if axis_element is not None
+            else np.eye(3)[0]
         )
         if np.linalg.norm(axis) < 1e-9:
             robot.repair("zero-axis", name, "0 0 0", "1 0 0", "the URDF default axis is x")
             axis = np.eye(3)[0]
         limit = joint.find("limit")
-        number = {key: _number(limit, key) for key in ("lower", "upper", "velocity", "effort")}
+        number = {key: read_number(limit, key) for key in ("lower", "upper", "velocity", "effort")}
         low, high = number["lower"] or 0.0, number["upper"] or 0.0
         limited = kind != "continuous"
         if limited and low > high:
@@ -305,7 +323,7 @@ class _Reader:
         if not limited:
             low, high = -np.pi, np.pi
         dynamics = joint.find("dynamics")
-        damping = _number(dynamics, "damping")
+        damping = read_number(dynamics, "damping")
         mimic = joint.find("mimic")
         followed = None
         if mimic is not None:
@@ -325,7 +343,7 @@ class _Reader:
             velocity=number["velocity"] or None,
             effort=number["effort"] or None,
             damping=damping or None,
-            friction=max(_number(dynamics, "friction") or 0.0, 0.0),
+            friction=max(read_number(dynamics, "friction") or 0.0, 0.0),
             mimic=followed,
         )
 
@@ -363,65 +381,3 @@ class _Reader:
             why=why,
             remedy=f"check_urdf {self.path}",
         )
-
-
-def _is_xacro(element: ET.Element) -> bool:
-    macros = ("${", "$(")
-    return "xacro" in str(element.tag) or any(
-        macro in value for value in element.attrib.values() for macro in macros
-    )
-
-
-def _primitive(element: ET.Element) -> tuple[str | None, tuple[float, float, float]]:
-    """Return MuJoCo's kind and size of a URDF primitive."""
-    if element.tag == "box":
-        x, y, z = _vector(element.attrib["size"]) / 2
-        return "box", (x, y, z)
-    if element.tag == "sphere":
-        return "sphere", (float(element.attrib["radius"]), 0.0, 0.0)
-    if element.tag in ("cylinder", "capsule"):
-        half = float(element.attrib["length"]) / 2
-        return element.tag, (float(element.attrib["radius"]), half, 0.0)
-    return None, (1.0, 1.0, 1.0)
-
-
-def _origin(element: ET.Element) -> Array:
-    """Return the (4, 4) pose in an element's <origin>."""
-    origin = element.find("origin")
-    if origin is None:
-        return np.eye(4)
-    xyz, rpy = _vector(origin.get("xyz", "0 0 0")), _vector(origin.get("rpy", "0 0 0"))
-    return rigid.transform(rigid.rpy_to_matrix(rpy), xyz)
-
-
-def _vector(text: str) -> Array:
-    return np.array([float(word) for word in text.replace(",", " ").split()], dtype=np.float64)
-
-
-def _number(element: ET.Element | None, key: str) -> float | None:
-    text = element.get(key) if element is not None else None
-    return float(text) if text not in (None, "") else None
-
-
-def _colour(material: ET.Element) -> tuple[float, float, float, float] | None:
-    colour = material.find("color")
-    if colour is None:
-        return None
-    values = _vector(colour.get("rgba", ""))
-    if len(values) != 4:
-        return None
-    r, g, b, a = (float(min(max(value, 0), 1)) for value in values)
-    return (r, g, b, a)
-
-
-def _link_of(joint: ET.Element, end: str) -> str:
-    element = joint.find(end)
-    return element.get("link", "") if element is not None else ""
-
-
-def _count_below(name: str, below: dict[str, list[ET.Element]]) -> int:
-    total, queue = 0, [name]
-    while queue:
-        total += 1
-        queue += [_link_of(joint, "child") for joint in below.get(queue.pop(), [])]
-    return total

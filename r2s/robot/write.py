@@ -80,14 +80,12 @@ class _Writer:
         self.world = ET.SubElement(self.root, "worldbody")
 
     def write(self, exclude: Sequence[tuple[str, str]]) -> dict[str, bytes]:
-        elements = {None: self.world}
+        elements: dict[str | None, ET.Element] = {None: self.world}
         for body in self.robot.bodies:
             elements[body.name] = self._body(elements[body.parent], body)
         for site in self.robot.sites:
-            ET.SubElement(
-                elements[site.body], "site", name=site.name, group="5", size="0.005",
-                **_pose(site.T_body_site),
-            )  # fmt: skip
+            attributes = {"name": site.name, "group": "5", "size": "0.005"}
+            ET.SubElement(elements[site.body], "site", attributes | _pose(site.T_body_site))
         contact = ET.SubElement(self.root, "contact")
         for one, other in exclude:
             ET.SubElement(contact, "exclude", body1=one, body2=other)
@@ -101,15 +99,14 @@ class _Writer:
         return {ROBOT_FILE: xml, **dict(sorted(self.files.items()))}
 
     def _body(self, parent: ET.Element, body: Body) -> ET.Element:
-        element = ET.SubElement(parent, "body", name=body.name, **_pose(body.T_parent_body))
+        element = ET.SubElement(parent, "body", {"name": body.name} | _pose(body.T_parent_body))
         if body.mass > 0:
             inertia = body.inertia if body.inertia is not None else np.zeros((3, 3))
             i = 0.5 * (inertia + inertia.T)
             full = [i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2]]
-            ET.SubElement(
-                element, "inertial", pos=_text(body.com), mass=_text([body.mass]),
-                **({"fullinertia": _text(full)} if np.any(i) else {"diaginertia": "0 0 0"}),
-            )  # fmt: skip
+            shape = {"fullinertia": _text(full)} if np.any(i) else {"diaginertia": "0 0 0"}
+            heart = {"pos": _text(body.com), "mass": _text([body.mass])}
+            ET.SubElement(element, "inertial", heart | shape)
         for joint in body.joints:
             self._joint(element, joint)
         if VISUAL_GROUP in self.groups:
@@ -154,10 +151,11 @@ class _Writer:
         }  # fmt: skip
         if shape.kind == "mesh":
             assert shape.mesh is not None
-            ET.SubElement(parent, "geom", type="mesh", mesh=self._mesh_file(shape.mesh), **common)
+            mesh = {"type": "mesh", "mesh": self._mesh_file(shape.mesh)}
+            ET.SubElement(parent, "geom", mesh | common)
         else:
-            size = _size(shape.kind, shape.size)
-            ET.SubElement(parent, "geom", type=shape.kind, size=size, **common)
+            primitive = {"type": shape.kind, "size": _size(shape.kind, shape.size)}
+            ET.SubElement(parent, "geom", primitive | common)
 
     def _collider(self, parent, body: str, group: int, number: int, collider: Collider) -> None:
         kind = "exact" if group == EXACT_GROUP else "train"

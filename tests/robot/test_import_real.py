@@ -23,6 +23,7 @@ EXAMPLES = {
     "z1_description/urdf/z1.urdf": ("arm", "fixed", 7, 1, 5.221),
     "go2_description/urdf/go2.urdf": ("quadruped", "floating", 12, 0, 16.085),
 }
+OURS = {"arm6.urdf": ("arm", "fixed", 7, 1, 2.58)}
 SHARED = {
     "so_arm100/so100.urdf": ("arm", "fixed", 6, 1, 1.609),
     "staubli_tx40/urdf/tx40_mdh_modified.urdf": ("arm", "fixed", 6, 0, 27.21),
@@ -34,13 +35,15 @@ SHARED = {
 SLOW = ("ur_description/urdf/ur5_robot.urdf", "z1_description/urdf/z1.urdf")
 PARAMETERS = [
     pytest.param(name, id=Path(name).stem, marks=[pytest.mark.campaign] * (name in SLOW))
-    for name in [*EXAMPLES, *SHARED]
+    for name in [*EXAMPLES, *SHARED, *OURS]
 ]
 
 
 @pytest.fixture(params=PARAMETERS)
 def real(request, imported) -> tuple[Robot, tuple]:
     name = request.param
+    if name in OURS:
+        return imported(Path(__file__).parents[2] / "samples/arm6" / name), OURS[name]
     folder = "example_robots" if name in EXAMPLES else "shared_data"
     root = request.getfixturevalue(folder)
     path = root / name if name in EXAMPLES else root / "robots" / name
@@ -200,8 +203,8 @@ def test_the_codec_returns_an_equal_robot(real):
     assert again == robot
 
 
-def test_the_same_file_gives_the_same_bytes(shared_data, imported, tmp_path):
-    path = shared_data / "robots/so_arm100/so100.urdf"
+def test_the_same_file_gives_the_same_bytes(imported, tmp_path):
+    path = Path(__file__).parents[2] / "samples/arm6/arm6.urdf"
     first = imported(path, samples=300)
     config = stage.Config.model_validate({"samples": 300})
     second = stage.run({}, config, StageContext(scratch=tmp_path, sources={"robot": path}))

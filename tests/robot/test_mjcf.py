@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from r2s.core.errors import R2SError, UnsafeInput
-from r2s.robot.mjcf import mjcf_files, read_mjcf
+from r2s.robot.mjcf import read_mjcf
+from r2s.robot.mjcf_files import mjcf_files
 from r2s.robot.write import compile_files
 
 ARM = """
