@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2s.store import checkpoints, errors, fs, runs, trash
-from r2s.store.closure import closure
+from r2s.store.closure import Closure, closure
 from r2s.store.locks import leased
 
 if TYPE_CHECKING:
@@ -134,11 +134,14 @@ def collect(store: Store, shown: GcPlan) -> str | None:
     fresh = plan(store, shown.now_s, shown.keep)
     if fresh.damaged and not shown.keep.damaged:
         raise errors.damaged_roots(fresh.damaged)
+    # Garbage that came after the plan stays this time, and with it all that it names.
+    spared = closure(store, set(fresh.manifests) - set(shown.manifests))
+    manifests = [d for d in _both(shown.manifests, fresh.manifests) if d not in spared]
     load = trash.Load(
         at_s=shown.now_s,
-        manifests=_both(shown.manifests, fresh.manifests),
-        blobs=_both(shown.blobs, fresh.blobs),
-        runs=_both(shown.runs, fresh.runs),
+        manifests=manifests,
+        blobs=[d for d in _both(shown.blobs, fresh.blobs) if d not in spared],
+        runs=_runs_to_go(store, set(shown.runs), set(fresh.runs), set(manifests), spared),
         refs={
             name: _both(numbers, fresh.refs.get(name, ())) for name, numbers in shown.refs.items()
         },
@@ -146,6 +149,19 @@ def collect(store: Store, shown: GcPlan) -> str | None:
         names=[item.name for item in shown.items],
     )
     return trash.throw(store, load, os.urandom(6).hex())
+
+
+def _runs_to_go(
+    store: Store, shown: set[str], fresh: set[str], manifests: set[str], spared: Closure
+) -> list[str]:
+    """Return the runs of the plan, and later ones whose output goes: a run never outlives it."""
+    going = []
+    for path in store.run_files.files():
+        record = _load(path) if path.name in fresh else None
+        output = record.get("output") if record else None
+        if output in manifests or (path.name in shown & fresh and output not in spared.manifests):
+            going.append(path.name)
+    return going
 
 
 def _both(shown: Iterable, fresh: Iterable) -> list:
