@@ -1,1 +1,6 @@
-"""Pictures without a GPU and one-file HTML."""
+"""Pictures without a GPU and one-file HTML.
+
+Reading order: `render` (scan, twin and robot as pictures; the entry point), `camera` (who looks),
+`shapes` (colliders as triangles), `light` (rays to colours), `splats` (points to pixels), `curves`
+(learning curves as SVG), `html` (the report). Nothing here writes into the workspace.
+"""

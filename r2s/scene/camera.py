@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from r2s.core.rigid import Array
-from r2s.scene.distance import distance_to_place
+from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment
 from r2s.scene.twin import Twin
 
 DIRECTIONS, ELEVATION_RAD = 16, 0.5
-DISTANCE = 2.0  # in radii of what is looked at
+# What the picture tools assume: vertical field of view, 4:3, and some room around.
+TANGENT_TALL = 0.82 * float(np.tan(np.radians(42.0) / 2))
+TANGENT_WIDE = TANGENT_TALL * 4 / 3
 
 
 def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
@@ -22,7 +24,7 @@ def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
     for turn in np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False):
         flat = np.array([np.cos(turn), np.sin(turn), np.tan(ELEVATION_RAD)])
         direction = flat / np.linalg.norm(flat)
-        position = target + DISTANCE * radius * direction
+        position = target + _distance(points - target, direction) * direction
         clear = _visible(position, points, twin.place)
         # From the side, robot and things stand next to each other instead of behind one another.
         flat_axis = target[:2] - np.asarray(twin.stance.position)[:2]
@@ -34,9 +36,19 @@ def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
     return np.round(best, 4), np.round(target, 4), round(2 * radius, 4)
 
 
+def _distance(points: Array, direction: Array) -> float:
+    """Return from how far [m] (n, 3) points around the target all are in the picture."""
+    right = np.array([-direction[1], direction[0], 0.0]) / np.hypot(direction[0], direction[1])
+    up = np.cross(direction, right)
+    nearer = points @ direction
+    wide = np.abs(points @ right) / TANGENT_WIDE + nearer
+    tall = np.abs(points @ up) / TANGENT_TALL + nearer
+    return max(float(wide.max()), float(tall.max()), 0.3)
+
+
 def _visible(position: Array, points: Array, place: Environment) -> float:
     """Return the share of points with nothing between them and the camera."""
     steps = np.linspace(0.02, 0.9, 24)
     rays = points[:, None] + steps[None, :, None] * (position - points)[:, None]
-    free = distance_to_place(rays.reshape(-1, 3), place).reshape(len(points), -1) > -1e-3
+    free = ~is_near(rays.reshape(-1, 3), place, -1e-3).reshape(len(points), -1)
     return float(free.all(axis=1).mean())

@@ -6,16 +6,26 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.rigid import Array, quat_to_matrix
-from r2s.scene.environment import Environment
+from r2s.scene.environment import Environment, geom_bounds
 
 
-def distance_to_place(points: Array, place: Environment) -> Array:
-    """Return (n,) distances [m] of (n, 3) world points to the nearest collider, negative inside."""
-    result = np.full(len(points), np.inf)
+def is_near(points: Array, place: Environment, margin_m: float, skip: str = "") -> np.ndarray:
+    """Return (n,) bool: closer than `margin_m` to some collider (negative: deeper inside than that).
+
+    Args:
+        skip: name of a thing that does not count.
+    """
+    near = np.zeros(len(points), bool)
     for thing in place.things:
-        for geom in thing.geoms:
-            result = np.minimum(result, distance_to_geom(points, geom, place.hulls))
-    return result
+        for geom in thing.geoms if thing.name != skip else ():
+            low, high = geom_bounds(geom, place.hulls)
+            if geom.shape == "plane":
+                low, high = np.full(3, -np.inf), np.full(3, np.inf)
+            inside = np.all((points > low - margin_m) & (points < high + margin_m), axis=1) & ~near
+            ask = np.flatnonzero(inside)
+            if len(ask):
+                near[ask] = distance_to_geom(points[ask], geom, place.hulls) < margin_m
+    return near
 
 
 def distance_to_geom(points: Array, geom: Geom, hulls: tuple[np.ndarray, ...]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from r2s.core.context import StageContext
 from r2s.core.rigid import Array, quat_to_matrix
 from r2s.core.seeds import generator
-from r2s.scene.distance import distance_to_place
+from r2s.scene.distance import is_near
 from r2s.scene.environment import STAND, Environment
 from r2s.scene.errors import nothing_reachable
 from r2s.scene.twin import Twin
@@ -102,7 +102,7 @@ def over_the_place(points: Array, place: Environment, clearance_m: float) -> Arr
         (points[:, :2] > low[:2] - OUTSIDE_M) & (points[:, :2] < high[:2] + OUTSIDE_M), axis=1
     )
     above = points[:, 2] > min(tops, default=low[2]) + clearance_m
-    return inside & above & (distance_to_place(points, place) > clearance_m)
+    return inside & above & ~is_near(points, place, clearance_m)
 
 
 def spread(points: Array, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from r2s.artifacts.robot import RobotInfo
 from r2s.core.rigid import Array
 from r2s.core.seeds import generator
-from r2s.scene.distance import distance_to_place
+from r2s.scene.distance import is_near
 from r2s.scene.environment import STAND, Environment, geom_bounds, stand
 from r2s.scene.errors import no_place, place_collides
 from r2s.scene.probe import Probe
@@ -28,6 +28,9 @@ FINALISTS = 10
 REACH_SAMPLES = 100
 FREE_SAMPLES = 60
 CLEARANCE_M = 0.02
+# What standing inside the walls is worth (a scan has an outside too), and near the middle of the surface.
+ENCLOSED, CENTRAL = 0.4, 0.1
+EYE_M, FAR_M = 0.4, 15.0
 # Share of the reach between which a thing is comfortably handled.
 NEAR, FAR = 0.35, 0.95
 # A support hosts a robot if it leaves at least this share of its workspace free.
@@ -161,15 +164,20 @@ def rank(twin: Twin, hosts: list[Surface], body: Workspace, lift: float) -> list
     candidates = []
     yaws = np.linspace(0, 2 * np.pi, YAWS, endpoint=False)
     turned = np.concatenate([body.points @ rotation_z(yaw).T for yaw in yaws])
+    probe = twin_alone(twin, twin.place).probe(exact=True)
+    middle = np.mean([spot[1:3] for spot in spots], axis=0) if spots else np.zeros(2)
     for surface, x, y, z in spots:
+        inside = enclosed(probe, (x, y, z + lift + EYE_M))
+        central = 1 / (1 + float(np.hypot(x - middle[0], y - middle[1])))
         position = (x, y, round(z + lift - body.bottom, 6))
         points = turned + position
         good = np.all((points[:, :2] > low[:2]) & (points[:, :2] < high[:2]), axis=1)
         good &= points[:, 2] > z + CLEARANCE_M
-        good[good] = distance_to_place(points[good], twin.place) > CLEARANCE_M
+        good[good] = ~is_near(points[good], twin.place, CLEARANCE_M)
         for yaw, share in zip(yaws, good.reshape(YAWS, -1).mean(axis=1), strict=True):
             front = rotation_z(yaw)[:2, :2] @ body.front
             score = float(share) + AT_HAND * _at_hand(things, position, front, info)
+            score += ENCLOSED * inside + CENTRAL * central
             candidates.append(Candidate(surface, position, float(yaw), round(score, 9)))
     return sorted(candidates, key=lambda c: (-c.score, c.position, c.yaw))
 
@@ -242,6 +250,13 @@ def bottom(probe: Probe) -> float:
         else:
             lowest.append(float(data.geom_xpos[geom, 2] + row @ centre - np.abs(row) @ half))
     return min(lowest, default=0.0)
+
+
+def enclosed(probe: Probe, eye: tuple[float, float, float]) -> float:
+    """Return the share of level directions in which something stands, seen from `eye` [m, world]."""
+    turn = np.linspace(0, 2 * np.pi, YAWS, endpoint=False)
+    distance = np.array([probe.ray(eye, (np.cos(t), np.sin(t), 0.0)) for t in turn])
+    return float(np.mean((distance >= 0) & (distance < FAR_M)))
 
 
 def yaw_quaternion(yaw: float, base=(1.0, 0.0, 0.0, 0.0)) -> tuple[float, float, float, float]:

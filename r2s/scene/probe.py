@@ -61,6 +61,7 @@ class Probe:
         self.model.geom_margin[~self.of_robot] = clearance_m
         self.model.geom_contype[~self.of_robot] = 0  # only what the robot touches is asked for
         self.clearance_m = clearance_m
+        self._mujoco.mj_kinematics(self.model, self.data)
         self._close: set[tuple[int, int]] = set()
 
     def accept_home(self) -> None:
@@ -110,6 +111,16 @@ class Probe:
     def site(self, name: str) -> Array:
         """Return the (3,) world position of a robot site in the current pose."""
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
+
+    def ray(self, origin, direction) -> float:
+        """Return the distance [m] along a unit ray to the place, -1 where nothing is."""
+        geom, group = np.zeros(1, np.int32), None
+        return float(
+            self._mujoco.mj_ray(
+                self.model, self.data, np.asarray(origin, float), np.asarray(direction, float),
+                group, 1, self.base, geom,
+            )
+        )  # fmt: skip
 
     def _near(self) -> np.ndarray:
         if not self.data.ncon:

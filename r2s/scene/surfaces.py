@@ -8,6 +8,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.rigid import quat_to_matrix
+from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment, geom_bounds
 
 GRID_M = 0.05
@@ -54,7 +55,6 @@ def discs(
     place: Environment, surface: Surface, radius_m: float, headroom_m: float = 0.0
 ) -> list[tuple[float, float, float]]:
     """Return (x, y, z) of a grid of points where a level disc of `radius_m` on `surface` is free."""
-    others = [t for t in place.things if t.name != surface.name]
     corner, opposite = np.array(surface.low), np.array(surface.high)
     step = max(GRID_M, float((opposite - corner).max()) / MAX_GRID)
     axes = [np.arange(a + step / 2, b, step) for a, b in zip(corner, opposite, strict=True)]
@@ -77,7 +77,7 @@ def discs(
             [np.repeat(grid, len(ring), axis=0) + np.tile(ring, (len(grid), 1)),
              np.repeat(top + rise, len(ring))[:, None]], axis=1,
         )  # fmt: skip
-        free &= ~_occupied(points, others, place).reshape(len(grid), len(ring)).any(axis=1)
+        free &= ~is_near(points, place, 0.0, surface.name).reshape(len(grid), len(ring)).any(axis=1)
     return [(round(float(x), 4), round(float(y), 4), round(float(z), 6))
             for (x, y), z in zip(grid[free], top[free], strict=True)]  # fmt: skip
 
@@ -101,16 +101,6 @@ def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
                 inside &= np.abs(local[:, other]) <= geom.size[other] + 1e-6
         best = np.where(inside, np.maximum(best, z), best)
     return np.where(np.isfinite(best), best, np.nan)
-
-
-def _occupied(points: np.ndarray, others, place: Environment) -> np.ndarray:
-    from r2s.scene.distance import distance_to_geom
-
-    hit = np.zeros(len(points), bool)
-    for thing in others:
-        for geom in thing.geoms:
-            hit |= distance_to_geom(points, geom, place.hulls) < 0
-    return hit
 
 
 def _is_level(geom: Geom) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.artifacts.robot import Robot
+from r2s.core.rigid import quat_to_matrix
 from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
 from r2s.scene.environment import Environment, geom_bounds
 from r2s.scene.probe import Probe
@@ -47,7 +48,11 @@ class Twin:
 
     def meets(self, geom: Geom) -> bool:
         """Whether the robot can come near a geom of the place."""
-        if geom_bounds(geom, self.place.hulls)[0][2] > self.ceiling_m:
+        lowest = (
+            geom.position[2] if geom.shape == "plane" else geom_bounds(geom, self.place.hulls)[0][2]
+        )
+        upright = geom.shape == "plane" and abs(quat_to_matrix(geom.quaternion)[2, 2]) < 0.7
+        if lowest > self.ceiling_m and not upright:
             return False
         return (
             distance_to_bounds(geom, self.place.hulls, np.asarray(self.stance.position))

@@ -1,0 +1,228 @@
+"""From rays to colours, on the CPU: sun with shadows, sky, and occlusion in corners.
+
+Open3D's Embree caster answers the rays; the rest is numpy. Things that stay are built once, so a
+frame of a moving robot costs only its own triangles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from r2s.core.native import open3d
+from r2s.core.rigid import Array
+from r2s.report.camera import Camera
+from r2s.report.shapes import Surface
+
+SUN = np.array([0.35, -0.45, 0.82])
+SUN_STRENGTH, SKY_STRENGTH, CAMERA_STRENGTH = 0.95, 0.55, 0.22
+OCCLUSION_RAYS, OCCLUSION_M = 8, 0.25
+# Background, linear light: horizon to top.
+LOW_SKY, HIGH_SKY = np.array([0.93, 0.94, 0.96]), np.array([0.74, 0.80, 0.88])
+GRID_COLOR, GRID_M = 0.92, 0.5
+LIFT_M = 1e-3  # rays from a surface start this far above it
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A surface somewhere. `rotation` (3, 3) and `position` (3,) place it in the world.
+
+    Attributes:
+        color: linear (3,) reflectance 0..1.
+        grid: draw a faint metric grid on it (floors).
+    """
+
+    surface: Surface
+    rotation: Array
+    position: Array
+    color: Array
+    grid: bool = False
+    label: int = 0
+
+
+@dataclass(eq=False)
+class Layer:
+    """Items in one ray caster."""
+
+    items: list[Item]
+    caster: object = field(init=False)
+    first: np.ndarray = field(init=False)
+    normals: np.ndarray = field(init=False)
+    colors: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        o3d = open3d()
+        self.caster = o3d.t.geometry.RaycastingScene(nthreads=0)
+        normals, counts = [np.zeros((0, 3), np.float32)], [0]
+        for item in self.items:
+            vertices = (item.surface.vertices @ item.rotation.T + item.position).astype(np.float32)
+            faces = np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3)
+            self.caster.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
+            normals.append((item.surface.normals @ item.rotation.T).astype(np.float32))
+            counts.append(len(faces))
+        self.normals = np.concatenate(normals)
+        self.first = np.cumsum(counts)
+        self.colors = np.array([item.color for item in self.items], np.float32).reshape(-1, 3)
+
+    def cast(self, rays: np.ndarray) -> Hits:
+        """Return what (n, 6) rays hit."""
+        n = len(rays)
+        if not self.items:
+            nothing = np.zeros((n, 3), np.float32)
+            return Hits(
+                np.full(n, np.inf, np.float32), nothing, nothing, np.full(n, -1), nothing[:, 0] > 1
+            )
+        answer = self.caster.cast_rays(_tensor(rays))  # type: ignore[attr-defined]
+        distance = answer["t_hit"].numpy()
+        hit = np.isfinite(distance)
+        item = np.where(hit, answer["geometry_ids"].numpy().astype(np.int64), 0)
+        face = np.where(hit, answer["primitive_ids"].numpy().astype(np.int64), 0) + self.first[item]
+        uv = answer["primitive_uvs"].numpy()
+        a, b, c = (self.normals[3 * face + corner] for corner in range(3))
+        u, v = uv[:, :1], uv[:, 1:]
+        normal = (1 - u - v) * a + u * b + v * c
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        grid = np.array([each.grid for each in self.items])[item] & hit
+        label = np.array([each.label for each in self.items])[item]
+        return Hits(distance, normal, self.colors[item], np.where(hit, label, -1), grid)
+
+    def blocked(self, rays: np.ndarray, far_m: float) -> np.ndarray:
+        """Return (n,) bool: something is within `far_m` along the rays."""
+        if not self.items or not len(rays):
+            return np.zeros(len(rays), bool)
+        return self.caster.test_occlusions(_tensor(rays), 0.0, far_m).numpy()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Per ray: distance [m] (inf: nothing), normal and colour (n, 3), label, on a gridded surface."""
+
+    distance: np.ndarray
+    normal: np.ndarray
+    color: np.ndarray
+    label: np.ndarray
+    grid: np.ndarray
+
+    def nearer(self, other: Hits) -> Hits:
+        take = self.distance <= other.distance
+        pick = take[:, None]
+        return Hits(
+            np.where(take, self.distance, other.distance),
+            np.where(pick, self.normal, other.normal),
+            np.where(pick, self.color, other.color),
+            np.where(take, self.label, other.label),
+            np.where(take, self.grid, other.grid),
+        )
+
+
+def draw(
+    layers: list[Layer], camera: Camera, size: tuple[int, int], *, fine: bool = True
+) -> np.ndarray:
+    """Return (h, w, 3) uint8 sRGB.
+
+    Args:
+        size: width, height in pixels.
+        fine: four rays per pixel and occlusion in corners; else one ray and hard shadows only.
+    """
+    width, height = size
+    offsets = [(0.25, 0.4), (0.6, 0.15), (0.4, 0.85), (0.75, 0.6)] if fine else [(0.5, 0.5)]
+    image = np.zeros((height * width, 3))
+    for number, offset in enumerate(offsets):
+        rays = camera.rays(width, height, offset).reshape(-1, 6)
+        image += shade(layers, rays, camera, occlusion=fine, seed=number)
+    return to_srgb(image / len(offsets)).reshape(height, width, 3)
+
+
+def shade(
+    layers: list[Layer], rays: np.ndarray, camera: Camera, *, occlusion: bool, seed: int
+) -> np.ndarray:
+    """Return (n, 3) linear light along (n, 6) rays."""
+    hits = cast(layers, rays)
+    result = background(rays)
+    seen = np.flatnonzero(np.isfinite(hits.distance))
+    if not len(seen):
+        return result
+    direction = rays[seen, 3:]
+    normal = hits.normal[seen]
+    normal = np.where(np.einsum("ij,ij->i", normal, direction)[:, None] > 0, -normal, normal)
+    point = rays[seen, :3] + direction * hits.distance[seen, None]
+    start = point + LIFT_M * normal
+    sun = (SUN / np.linalg.norm(SUN)).astype(np.float32)
+    lit = np.clip(normal @ sun, 0, 1)
+    facing = np.flatnonzero(lit > 0)
+    to_sun = np.concatenate([start[facing], np.broadcast_to(sun, (len(facing), 3))], axis=1)
+    lit[facing] *= ~_blocked(layers, to_sun, np.inf)
+    open_sky = 0.65 + 0.35 * normal[:, 2]
+    if occlusion:
+        open_sky = open_sky * (1 - _occlusion(layers, start, normal, seed))
+    head = np.clip(-np.einsum("ij,ij->i", normal, direction), 0, 1)
+    light = SUN_STRENGTH * lit + SKY_STRENGTH * open_sky + CAMERA_STRENGTH * head
+    color = hits.color[seen] * light[:, None]
+    gridded = hits.grid[seen]
+    color[gridded] *= _grid(point[gridded], hits.distance[seen][gridded])[:, None]
+    # What is far fades into the background, so that an endless floor has no edge.
+    haze = np.clip((hits.distance[seen] - 6.0) / 8.0, 0, 1)[:, None] * gridded[:, None]
+    result[seen] = (1 - haze) * color + haze * result[seen]
+    return result
+
+
+def cast(layers: list[Layer], rays: np.ndarray) -> Hits:
+    """Return the nearest hits over all layers."""
+    hits = layers[0].cast(rays)
+    for layer in layers[1:]:
+        hits = hits.nearer(layer.cast(rays))
+    return hits
+
+
+def background(rays: np.ndarray) -> np.ndarray:
+    """Return (n, 3) linear light of the sky."""
+    up = np.clip(0.5 + 0.9 * rays[:, 5:6], 0, 1)
+    return (LOW_SKY + (HIGH_SKY - LOW_SKY) * up).astype(np.float64)
+
+
+def to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Return uint8 sRGB of linear light, bright values rolled off."""
+    value = np.clip(linear, 0, None)
+    value = np.where(value > 0.8, 0.8 + 0.2 * np.tanh((value - 0.8) / 0.2), value)
+    curve = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+    return np.round(255 * np.clip(curve, 0, 1)).astype(np.uint8)
+
+
+def to_linear(srgb: Array | tuple[float, ...]) -> Array:
+    """Return linear light of sRGB values 0..1."""
+    value = np.asarray(srgb, np.float64)
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def _occlusion(layers: list[Layer], start: np.ndarray, normal: np.ndarray, seed: int) -> np.ndarray:
+    """Return (n,) share of the hemisphere closed within `OCCLUSION_M`, cosine weighted, 0..0.85."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    closed = np.zeros(len(start))
+    for _ in range(OCCLUSION_RAYS // 2):
+        ball = random.standard_normal((len(start), 3)).astype(np.float32)
+        ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+        direction = normal + 0.98 * ball  # cosine weighted (Lambert's construction)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        rays = np.concatenate([start, direction], axis=1)
+        closed += _blocked(layers, rays, OCCLUSION_M)
+    return 0.85 * closed / (OCCLUSION_RAYS // 2)
+
+
+def _blocked(layers: list[Layer], rays: np.ndarray, far_m: float) -> np.ndarray:
+    blocked = np.zeros(len(rays), bool)
+    for layer in layers:
+        blocked |= layer.blocked(rays, far_m)
+    return blocked
+
+
+def _grid(point: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return (n,) factors that darken lines every half metre, about a pixel wide."""
+    offset = np.abs((point[:, :2] / GRID_M + 0.5) % 1 - 0.5) * GRID_M
+    width = 0.0012 + 0.0012 * distance
+    line = np.clip(1 - offset.min(axis=1) / width, 0, 1)
+    return 1 - (1 - GRID_COLOR) * line * np.clip(2 - distance / 6, 0, 1)
+
+
+def _tensor(rays: np.ndarray):
+    return open3d().core.Tensor(np.ascontiguousarray(rays, np.float32))

@@ -1,0 +1,344 @@
+"""Pictures of scans, twins and robots. No GPU, no display, no OpenGL needed.
+
+image = render_scene(scene)                      # the twin at home
+image = render_scan(scan)
+image = render_overlay(scan, reconstruction)     # the twin's colliders over what the sensor saw
+write_gif([player.frame(qpos) for qpos in qposes], path, rate_hz=20)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from r2s.artifacts.geometry import Geom
+from r2s.artifacts.reconstruction import Reconstruction
+from r2s.artifacts.scan import Scan
+from r2s.artifacts.scene import HOME_KEYFRAME, Scene
+from r2s.core.errors import R2SError
+from r2s.core.rigid import Array, quat_to_matrix
+from r2s.report import shapes
+from r2s.report.camera import Camera, look_at_points
+from r2s.report.light import Item, Layer, cast, draw, to_linear
+from r2s.report.splats import draw_points
+
+SIZE = (960, 720)
+VIEW_FILE = "scene.xml"
+HIDDEN_GROUP = 3  # geom groups from here on are not drawn, as in MuJoCo's viewer
+BARE = (0.62, 0.64, 0.67)
+ROLE_COLORS = {
+    "floor": (0.55, 0.62, 0.60), "ceiling": (0.75, 0.75, 0.75), "wall": (0.62, 0.66, 0.74),
+    "support": (0.80, 0.62, 0.35), "object": (0.90, 0.35, 0.25), "clutter": (0.45, 0.55, 0.80),
+}  # fmt: skip
+GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
+
+
+class Player:
+    """Draws one scene again and again, with the robot and things somewhere else each time.
+
+    Args:
+        camera: default: the scene's own, with what stands in its way cut off.
+        fine: antialiasing and soft corners; off for animations.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        size: tuple[int, int] = SIZE,
+        camera: Camera | None = None,
+        fine: bool = True,
+        file: str = VIEW_FILE,
+    ):
+        import mujoco
+
+        assets = {n: d for n, d in scene.files.items() if not n.endswith(".xml")}
+        self._mujoco = mujoco
+        self.model = mujoco.MjModel.from_xml_string(scene.files[file].decode(), assets)
+        self.data = mujoco.MjData(self.model)
+        self.size, self.fine = size, fine
+        self._rest()
+        self._surfaces = {g: self._surface(g) for g in self._drawn()}
+        fixed = self.model.body_weldid[self.model.geom_bodyid] == 0
+        self._moving = [g for g in self._surfaces if not fixed[g]]
+        self._static = Layer([self._item(g) for g in self._surfaces if fixed[g]])
+        self.camera = camera or self._own_camera(scene)
+
+    def frame(self, qpos: Array | None = None, marks: Array | None = None) -> np.ndarray:
+        """Return (h, w, 3) uint8 of a configuration (nq,), default home.
+
+        Args:
+            marks: (n, 3) world positions drawn as small balls (goals).
+        """
+        self._rest()
+        if qpos is not None:
+            self.data.qpos[:] = qpos
+            self._mujoco.mj_kinematics(self.model, self.data)
+        items = [self._item(g) for g in self._moving]
+        ball = shapes.primitive("sphere", (GOAL_RADIUS_M, 0.0, 0.0))
+        for mark in marks if marks is not None else ():
+            items.append(Item(ball, np.eye(3), np.asarray(mark), to_linear(GOAL_COLOR)))
+        layers = [self._static, Layer(items)]
+        return draw(layers, self.camera, self.size, fine=self.fine)
+
+    def _rest(self) -> None:
+        key = self._mujoco.mj_name2id(self.model, self._mujoco.mjtObj.mjOBJ_KEY, HOME_KEYFRAME)
+        if key >= 0:
+            self._mujoco.mj_resetDataKeyframe(self.model, self.data, key)
+        self._mujoco.mj_kinematics(self.model, self.data)
+
+    def _drawn(self) -> list[int]:
+        m = self.model
+        return [
+            g for g in range(m.ngeom) if m.geom_group[g] < HIDDEN_GROUP and self._rgba(g)[3] > 0.05
+        ]
+
+    def _rgba(self, geom: int) -> Array:
+        material = self.model.geom_matid[geom]
+        return self.model.mat_rgba[material] if material >= 0 else self.model.geom_rgba[geom]
+
+    def _surface(self, geom: int) -> shapes.Surface:
+        m, t = self.model, self._mujoco.mjtGeom
+        kind = t(int(m.geom_type[geom]))
+        if kind == t.mjGEOM_MESH:
+            mesh = int(m.geom_dataid[geom])
+            v, f = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh]
+            vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
+            return shapes.mesh(vertices, m.mesh_face[f : f + m.mesh_facenum[mesh]])
+        x, y, z = (float(value) for value in m.geom_size[geom])
+        return shapes.primitive(kind.name.removeprefix("mjGEOM_").lower(), (x, y, z))
+
+    def _item(self, geom: int) -> Item:
+        is_plane = self.model.geom_type[geom] == self._mujoco.mjtGeom.mjGEOM_PLANE
+        rotation = self.data.geom_xmat[geom].reshape(3, 3)
+        return Item(
+            self._surfaces[geom],
+            rotation.copy(),
+            self.data.geom_xpos[geom].copy(),
+            to_linear(self._rgba(geom)[:3]),
+            grid=bool(is_plane and rotation[2, 2] > 0.9),
+        )
+
+    def _own_camera(self, scene: Scene) -> Camera:
+        camera = Camera(scene.info.camera_position_m, scene.info.camera_target_m)
+        items = [self._item(g) for g in self._surfaces]
+        return camera.cut(clear_view(camera, [Layer(items)]))
+
+
+def render_scene(
+    scene: Scene,
+    qpos: Array | None = None,
+    *,
+    size: tuple[int, int] = SIZE,
+    camera: Camera | None = None,
+    fine: bool = True,
+    marks: Array | None = None,
+    engine: Literal["rays", "gl"] = "rays",
+) -> np.ndarray:
+    """Return (h, w, 3) uint8: the twin with its robot in a configuration (nq,), default home.
+
+    Raises:
+        R2SError: `gl` was asked for and there is none (`R2S-REPORT-001`).
+    """
+    if engine == "gl":
+        return _with_gl(scene, qpos, size, camera)
+    return Player(scene, size=size, camera=camera, fine=fine).frame(qpos, marks)
+
+
+def render_scan(
+    scan: Scan, *, size: tuple[int, int] = SIZE, camera: Camera | None = None
+) -> np.ndarray:
+    """Return (h, w, 3) uint8: the points, seen from the sensor's side, looking into rooms."""
+    camera = camera or scan_camera(scan, size)
+    return _points(scan, camera, size)[0]
+
+
+def render_overlay(
+    scan: Scan,
+    reconstruction: Reconstruction,
+    *,
+    size: tuple[int, int] = SIZE,
+    camera: Camera | None = None,
+    opacity: float = 0.45,
+) -> np.ndarray:
+    """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points."""
+    camera = camera or scan_camera(scan, size)
+    image, depth = _points(scan, camera, size)
+    layer = Layer(reconstruction_items(reconstruction, camera))
+    rays = camera.rays(*size).reshape(-1, 6)
+    hits = cast([layer], rays)
+    forward = camera.axes()[2]
+    along = (hits.distance * (rays[:, 3:] @ forward)).reshape(depth.shape) + camera.near_m
+    # Points within a few centimetres in front of a collider are its own surface.
+    shown = np.isfinite(along) & (along < depth + 0.04)
+    shown &= _within(scan, rays, hits.distance).reshape(depth.shape)
+    light = 0.55 + 0.45 * np.abs(np.einsum("ij,ij->i", hits.normal, rays[:, 3:]))
+    tint = 255 * np.clip((hits.color ** (1 / 2.2)) * light[:, None], 0, 1).reshape(image.shape)
+    mixed = np.where(shown[..., None], (1 - opacity) * image + opacity * tint, image)
+    edges = outlines(hits, size) & shown
+    mixed[edges] = 0.35 * mixed[edges]
+    return np.round(mixed).astype(np.uint8)
+
+
+def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list[Item]:
+    """Return the colliders that face the camera: planes and walls seen from behind are left out."""
+    items = []
+    for number, body in enumerate(reconstruction.info.bodies):
+        if body.role == "ceiling":
+            continue
+        for geom in body.geoms:
+            rotation = quat_to_matrix(geom.quaternion)
+            towards = np.subtract(camera.position, geom.position)
+            if geom.shape == "plane" and rotation[:, 2] @ towards < 0:
+                continue
+            color = to_linear(ROLE_COLORS[body.role])
+            items.append(
+                Item(
+                    geom_surface(geom, reconstruction), rotation, np.asarray(geom.position), color,
+                    label=number,
+                )
+            )  # fmt: skip
+    return items
+
+
+def geom_surface(geom: Geom, reconstruction: Reconstruction) -> shapes.Surface:
+    """Return a collider's triangles in its own frame."""
+    if geom.shape == "hull":
+        return shapes.hull(reconstruction.hulls[geom.hull][0])
+    return shapes.primitive(geom.shape, geom.size)
+
+
+def outlines(hits, size: tuple[int, int]) -> np.ndarray:
+    """Return (h, w) bool: pixels where the body or the direction of its surface changes."""
+    label = hits.label.reshape(size[1], size[0])
+    normal = hits.normal.reshape(size[1], size[0], 3)
+    edge = np.zeros(label.shape, bool)
+    edge[:, 1:] |= label[:, 1:] != label[:, :-1]
+    edge[1:] |= label[1:] != label[:-1]
+    edge[:, 1:] |= np.einsum("ijk,ijk->ij", normal[:, 1:], normal[:, :-1]) < 0.8
+    edge[1:] |= np.einsum("ijk,ijk->ij", normal[1:], normal[:-1]) < 0.8
+    return edge & (label >= 0)
+
+
+def scan_camera(scan: Scan, size: tuple[int, int] = SIZE) -> Camera:
+    """Return a camera that sees the scan from the side its surfaces face."""
+    points = scan.points.astype(np.float64)
+    low, high = np.quantile(points, 0.01, axis=0), np.quantile(points, 0.99, axis=0)
+    flat = scan.normals[:, :2].astype(np.float64).mean(axis=0) if len(scan.normals) else np.zeros(2)
+    if len(scan.viewpoints) == 1:
+        flat = scan.viewpoints[0, :2] - (low + high)[:2] / 2
+    if np.linalg.norm(flat) < 0.05:
+        flat = np.array([-0.6, -0.8])
+    flat = flat / np.linalg.norm(flat)
+    # A little to the side of the sensor, so that depth shows.
+    turn = np.array([[0.88, -0.47], [0.47, 0.88]])
+    x, y = turn @ flat
+    inside = np.all((points >= low) & (points <= high), axis=1)
+    chosen = points[inside][:: max(1, int(inside.sum()) // 20_000)]
+    return look_at_points(chosen, np.array([x, y, 0.75]), size[0] / size[1])
+
+
+def clear_view(camera: Camera, layers: list[Layer]) -> float:
+    """Return the near distance [m] that cuts off what stands between the camera and its target."""
+    gap = np.subtract(camera.position, camera.target)
+    length = float(np.linalg.norm(gap))
+    axis = gap / max(length, 1e-9)
+    right, down, _ = camera.axes()
+    # A small bundle of rays from around the target: one leg of a chair does not cut the view.
+    offsets = [i * 0.1 * right + j * 0.1 * down for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    starts = np.asarray(camera.target) + 0.25 * length * axis + np.array(offsets)
+    rays = np.concatenate([starts, np.broadcast_to(axis, starts.shape)], axis=1).astype(np.float32)
+    distance = cast(layers, rays).distance
+    blocked = np.isfinite(distance) & (distance < 0.75 * length)
+    if blocked.mean() < 0.5:
+        return 0.01
+    return max(0.01, 0.75 * length - float(np.median(distance[blocked])) + 0.1)
+
+
+def write_png(image: np.ndarray, path: Path) -> None:
+    """Write (h, w, 3) uint8 as PNG."""
+    from PIL import Image
+
+    Image.fromarray(image).save(path, format="PNG", optimize=True)
+
+
+def write_gif(frames: Sequence[np.ndarray], path: Path, rate_hz: float = 20.0) -> None:
+    """Write (h, w, 3) uint8 frames as a looping GIF with one palette for all of them."""
+    from PIL import Image
+
+    strip = Image.fromarray(np.concatenate(list(frames[:: max(1, len(frames) // 6)]), axis=0))
+    palette = strip.quantize(colors=128, method=Image.Quantize.MEDIANCUT)
+    images = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    images[0].save(
+        path, format="GIF", save_all=True, append_images=images[1:], loop=0, optimize=True,
+        duration=max(20, round(1000 / rate_hz)),
+    )  # fmt: skip
+
+
+def _within(scan: Scan, rays: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: the hit lies within the scanned box (planes go on for ever)."""
+    reach = np.where(np.isfinite(distance), distance, 0.0)[:, None]
+    hit = rays[:, :3] + reach * rays[:, 3:]
+    low, high = np.asarray(scan.info.bounds_m)
+    return np.all((hit > low - 0.1) & (hit < high + 0.1), axis=1)
+
+
+def _points(scan: Scan, camera: Camera, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    colors = scan.colors
+    if not len(colors):
+        colors = np.broadcast_to(np.round(255 * np.array(BARE)).astype(np.uint8), scan.points.shape)
+    normals = scan.normals if len(scan.normals) else np.zeros_like(scan.points)
+    points = scan.points.astype(np.float64)
+    return draw_points(
+        points, normals.astype(np.float64), colors, camera, size, spacing(points, scan.info.voxel_m)
+    )
+
+
+def spacing(points: Array, voxel_m: float) -> Array:
+    """Return (n,) distances [m] to neighbours, between one and four voxels."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 6:
+        return np.full(len(points), voxel_m)
+    distance, _ = cKDTree(points).query(points, k=5, distance_upper_bound=4 * voxel_m)
+    return np.clip(
+        np.where(np.isfinite(distance[:, 4]), distance[:, 4], 2 * voxel_m), voxel_m, 4 * voxel_m
+    )
+
+
+def _with_gl(scene: Scene, qpos, size: tuple[int, int], camera: Camera | None) -> np.ndarray:
+    import mujoco
+
+    assets = {n: d for n, d in scene.files.items() if not n.endswith(".xml")}
+    model = mujoco.MjModel.from_xml_string(scene.files[VIEW_FILE].decode(), assets)
+    data = mujoco.MjData(model)
+    mujoco.mj_resetDataKeyframe(model, data, model.key(HOME_KEYFRAME).id)
+    if qpos is not None:
+        data.qpos[:] = qpos
+    mujoco.mj_forward(model, data)
+    view = camera or Camera(scene.info.camera_position_m, scene.info.camera_target_m)
+    gap = np.subtract(view.position, view.target)
+    free = mujoco.MjvCamera()
+    free.lookat[:] = view.target
+    free.distance = float(np.linalg.norm(gap))
+    free.azimuth = float(np.degrees(np.arctan2(-gap[1], -gap[0])))
+    free.elevation = float(-np.degrees(np.arcsin(gap[2] / max(free.distance, 1e-9))))
+    model.vis.global_.offwidth, model.vis.global_.offheight = size
+    try:
+        with mujoco.Renderer(model, size[1], size[0]) as renderer:
+            renderer.update_scene(data, free)
+            return renderer.render()
+    except Exception as error:  # the GL backends raise whatever they like
+        raise R2SError(
+            "R2S-REPORT-001",
+            f"no OpenGL to draw with: {error}",
+            where="mujoco.Renderer",
+            why="--engine gl needs a GPU driver or OSMesa",
+            remedy="leave --engine out: the ray caster needs neither",
+        ) from error
