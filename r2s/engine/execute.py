@@ -195,7 +195,7 @@ class Executor:
             "seconds": round(seconds, 3),
             "peak_memory_bytes": _peak_memory_bytes(),
             "facts": facts,
-            "metrics": metrics(artifact.KIND, artifact, {"seconds": round(seconds, 3), **facts}),
+            "metrics": metrics(artifact.KIND, artifact, {**facts, "seconds": round(seconds, 3)}),
             "warnings": _warnings(step, artifact, digest, before),
             "refused": _refusal(step, artifact),
             "started": started,

@@ -92,13 +92,14 @@ def _scene(scene: Any, facts: Facts) -> dict[str, Any]:
 
 def _policy(policy: Any, facts: Facts) -> dict[str, Any]:
     training = policy.info.training
-    seconds = facts.get("train_seconds", facts.get("seconds"))
+    seconds = facts.get("seconds")
     rate = training.env_steps / seconds if seconds else None
     return {
         "env_steps": training.env_steps,
         "seconds": seconds,
         "env_steps_per_s": facts.get("env_steps_per_s", rate),
         "physics_steps_per_s": facts.get("physics_steps_per_s"),
+        "overhead_fraction": facts.get("overhead_fraction"),
         "success_rate": training.success_rate,
         "return_mean": training.return_mean,
         "crashes": training.crashes,
