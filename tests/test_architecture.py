@@ -110,19 +110,6 @@ def test_no_module_has_a_name_that_says_nothing():
     assert vague == []
 
 
-def test_only_the_command_line_prints():
-    printing = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in modules()
-        if package_of(path) not in ("cli", "edge")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
-    ]
-    assert printing == []
-
-
 def loaded_after(code: str, cwd: Path) -> set[str]:
     """Return the top-level modules loaded after running code in a fresh interpreter."""
     report = "print('@' + json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
