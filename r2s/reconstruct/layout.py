@@ -9,7 +9,7 @@ import numpy as np
 
 from r2s.artifacts.base import Frozen
 from r2s.core.errors import R2SError
-from r2s.core.seeds import generator
+from r2s.core.seeds import derive_seed, generator
 from r2s.reconstruct import clutter, shell
 from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.footprint import min_rectangle
@@ -19,6 +19,7 @@ from r2s.reconstruct.objects import Limits, find_objects
 from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
+from r2s.reconstruct.rays import Rays
 from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
 from r2s.reconstruct.solids import nearest_distance
 from r2s.reconstruct.supports import support
@@ -72,12 +73,13 @@ class LayoutConfig(Frozen):
     max_box_edge_m: float
     max_object_height_m: float
     max_object_edge_m: float
+    max_object_mass_kg: float
     max_static_geoms: int
     max_blocked_5cm: float
     max_missed_2cm: float
 
 
-def build(cloud: Cloud, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
+def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
     """Explain a cloud by parts.
 
     Raises:
@@ -110,11 +112,14 @@ def build(cloud: Cloud, free: FreeSpace, config: LayoutConfig, seed: int) -> Dra
     probes = free.samples(_FREE_PROBES, generator(seed, "reconstruct", "probes"))
     standing = _add_levels(draft, floor, ceiling, tables, cloud, free, probes, config)
     _add_walls(draft, walls, cloud, free, probes, config)
-    limits = Limits(config.max_object_height_m, config.max_object_edge_m)
+    limits = Limits(config.max_object_height_m, config.max_object_edge_m, config.max_object_mass_kg)
     for parent, level in standing:
-        for part in find_objects(level, cloud, draft.available, free, limits):
+        for part in find_objects(
+            level, cloud, draft.available, rays, free, limits, derive_seed(seed, "coacd") % 2**31
+        ):
             if floor is not None and _holds_something(part, level, tables, cloud):
                 part = replace(part, role="clutter", mobility="static")
+            draft.warnings.extend(part.notes)
             draft.add(replace(part, parent=parent))
     _absorb(draft, cloud, max(0.75 * cloud.voxel_m, cloud.tolerance_m))
     _add_clutter(draft, walls, cloud, free, config, seed)

@@ -97,7 +97,32 @@ def find_levels(
                 levels[host] = replace(
                     levels[host], points=np.sort(np.concatenate([levels[host].points, own]))
                 )
-    return levels
+    return [_spread(level, cloud, available) for level in levels]
+
+
+def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
+    """Return the level with the points its surface runs on to without a step, bowed as it may be."""
+    from scipy.spatial import cKDTree
+
+    height = np.abs(level.plane.height(cloud.points))
+    aligned = np.abs(cloud.normals @ level.plane.normal) > 0.85
+    rest = np.flatnonzero(available & aligned & (height < 4 * cloud.merge_m))
+    reach = max(3 * cloud.voxel_m, 0.03)
+    gained, front = [level.points], level.points
+    while len(rest) and len(front):
+        distance, nearest = cKDTree(cloud.points[front]).query(
+            cloud.points[rest], distance_upper_bound=reach
+        )
+        near = np.isfinite(distance)
+        rise = np.zeros(len(rest))
+        rise[near] = np.abs(
+            (cloud.points[rest[near]] - cloud.points[front[nearest[near]]]) @ level.plane.normal
+        )
+        joins = near & (rise < 0.25 * reach)
+        front = rest[joins]
+        gained.append(front)
+        rest = rest[~joins]
+    return replace(level, points=np.sort(np.concatenate(gained)))
 
 
 def _continues(host: Level, level: Level, cloud: Cloud) -> bool:

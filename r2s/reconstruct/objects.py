@@ -7,26 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2s.reconstruct.cloud import Cloud, clusters
+from r2s.reconstruct.completion import complete
 from r2s.reconstruct.freespace import FreeSpace
+from r2s.reconstruct.hulls import explain_by_hulls
 from r2s.reconstruct.levels import Level
 from r2s.reconstruct.parts import Part, assumed_fraction
+from r2s.reconstruct.physical import DENSITIES
 from r2s.reconstruct.primitives import Standing, fits
+from r2s.reconstruct.rays import Rays, one_sided
+from r2s.reconstruct.solids import combined_moments, make_geom
 
 CLUSTER_VOXELS = 3.5  # DBSCAN radius
 _MIN_POINTS = 30
+_RESOLVED_VOXELS = 4  # a thing is measured if it is at least this many voxels across
 _FOOT_M = 0.08  # a thing whose lowest point is higher than this floats: not an object
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What may become a movable object: `height_m` above its support, longest side, and mass [kg]."""
+    """What may be a movable object: height above its support, longest side [m], and mass [kg]."""
 
     height_m: float
     edge_m: float
+    mass_kg: float
 
 
 def find_objects(
-    level: Level, cloud: Cloud, available: np.ndarray, free: FreeSpace, limits: Limits
+    level: Level,
+    cloud: Cloud,
+    available: np.ndarray,
+    rays: Rays,
+    free: FreeSpace,
+    limits: Limits,
+    seed: int,
 ) -> list[Part]:
     """Return the things on a level surface; indices of available points (n,) bool only."""
     local = level.local(cloud.points)
@@ -42,24 +55,58 @@ def find_objects(
         size = np.ptp(local[index], axis=0)
         if z.max() > limits.height_m or max(size[:2]) > limits.edge_m:
             continue
-        thing = Standing(
-            local[index],
-            cloud.normals[index] @ level.T_world_level[:3, :3],
-            level.T_world_level,
-            cloud.tolerance_m,
-        )
-        part = explain(thing, index, cloud, free)
-        if part is not None:
+        if np.sort(size)[1] < _RESOLVED_VOXELS * cloud.voxel_m:
+            continue  # a speck: two of its sides are a few voxels
+        part = explain(_standing(level, local, index, cloud, rays, free), index, cloud, free, seed)
+        if part is not None and part_mass(part) <= limits.mass_kg:
             parts.append(part)
     return parts
 
 
-def explain(thing: Standing, index: np.ndarray, cloud: Cloud, free: FreeSpace) -> Part | None:
-    """Return the simplest solid that explains a standing thing."""
+def _standing(level: Level, local, index, cloud: Cloud, rays: Rays, free: FreeSpace) -> Standing:
+    T = level.T_world_level
+    viewpoint = one_sided(rays, cloud.points, index)
+    eye = None if viewpoint is None else level.local(viewpoint[None])[0]
+    return Standing(
+        local[index],
+        cloud.normals[index] @ T[:3, :3],
+        T,
+        cloud.tolerance_m,
+        completed=complete(local[index], eye, T, free),
+    )
+
+
+def explain(
+    thing: Standing, index: np.ndarray, cloud: Cloud, free: FreeSpace, seed: int
+) -> Part | None:
+    """Return the simplest solid that explains a standing thing: a primitive, else hulls."""
     best = fits(thing, free)[0]
-    geoms = (best.geom,)
-    assumed = assumed_fraction(geoms, (), cloud.points[index], 3 * cloud.voxel_m)
-    return Part("object", best.kind, geoms, index, "movable", assumed_fraction=assumed)
+    near = 3 * cloud.voxel_m
+    if best.accepted:
+        geoms = (best.geom,)
+        assumed = assumed_fraction(geoms, (), cloud.points[index], near)
+        return Part("object", best.kind, geoms, index, "movable", assumed_fraction=assumed)
+    found, note = explain_by_hulls(thing.points, thing.completed, thing.T_world_support, free, seed)
+    if not found:
+        return None
+    T = thing.T_world_support
+    hulls, geoms = [], []
+    for number, (vertices, faces) in enumerate(found):
+        centre = vertices.mean(0)
+        # float32 is what the artifact keeps: measure the very hull that is stored
+        hulls.append(((vertices - centre).astype(np.float32), faces))
+        position = T[:3, :3] @ centre + T[:3, 3]
+        geoms.append(make_geom("hull", (), position, T[:3, :3], hull=number))
+    assumed = assumed_fraction(tuple(geoms), tuple(hulls), cloud.points[index], near)
+    return Part(
+        "object", "hulls", tuple(geoms), index, "movable", hulls=tuple(hulls),
+        assumed_fraction=assumed, notes=(note,) if note else (),
+    )  # fmt: skip
+
+
+def part_mass(part: Part) -> float:
+    """Return the nominal mass [kg] of an object part."""
+    return combined_moments(part.geoms, part.hulls)[0] * DENSITIES["object"].value
 
 
 def _over(level: Level, xy: np.ndarray) -> np.ndarray:

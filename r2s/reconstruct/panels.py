@@ -57,7 +57,7 @@ def find_panels(
         rest[members] = False
         frame = _frame(plane, cloud.points[members].mean(0))
         xy = ((cloud.points[members] - frame[:3, 3]) @ frame[:3, :3])[:, :2]
-        areas = components(rasterize(xy, cell, close_cells=1), min_area_m2)
+        areas = components(rasterize(xy, cell, close_cells=1, fill=False), min_area_m2)
         if not areas:
             break  # the largest plane left is crumbs
         for area in areas:
@@ -78,7 +78,7 @@ def _slabs(frame, area: Area, xy: np.ndarray, free: FreeSpace) -> list[Geom]:
     if filled > _WELL_FILLED or crossed <= _CONTRADICTED:
         return [whole]
     local = xy @ turn
-    grid = rasterize(local, area.cell_m, close_cells=1)
+    grid = rasterize(local, area.cell_m, close_cells=1, fill=False)
     result = [whole]
     for i0, j0, i1, j1 in cover(grid.mask, max(grid.mask.shape), _PIECES):
         lo, hi = (grid.origin + np.array(k) * grid.cell_m for k in ((i0, j0), (i1, j1)))

@@ -22,6 +22,7 @@ MAX_PHANTOM = 0.15
 _SIDE_COSINE = 0.5  # a side point's normal is at least 60 degrees from the vertical
 _FACE_POINTS = 15  # a face's offset is measured from at least this many points
 _MIN_HALF_M = 0.004
+_DEPTH_PRIOR = 0.08  # what a box with its unseen half may cost more than one that is all front
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,14 @@ class Standing:
         points, normals: (n, 3), z = height above the support [m].
         T_world_support: (4, 4) maps them to the world.
         tolerance_m: see the module.
+        completed: (m, 3) the points and what symmetry adds to them (see `completion`).
     """
 
     points: np.ndarray
     normals: np.ndarray
     T_world_support: np.ndarray
     tolerance_m: float
+    completed: np.ndarray
 
     def geom(self, shape: str, size, position, rotation) -> Geom:
         """Return a geom placed in the support's frame, as a geom in the world."""
@@ -70,9 +73,11 @@ class Standing:
 
 def fits(thing: Standing, free: FreeSpace) -> list[Fit]:
     """Return every candidate primitive of a standing object, best first."""
-    candidates = [("box", box(thing)), ("cylinder", upright_cylinder(thing))]
+    seen, whole = (judge(thing, "box", box(thing, full), free) for full in (False, True))
+    candidates = [("cylinder", upright_cylinder(thing))]
     candidates += [("cylinder", lying_cylinder(thing)), ("sphere", sphere(thing))]
-    judged = [judge(thing, kind, geom, free) for kind, geom in candidates if geom is not None]
+    judged = [whole if whole.cost < seen.cost + _DEPTH_PRIOR else seen]
+    judged += [judge(thing, kind, geom, free) for kind, geom in candidates if geom is not None]
     return sorted(judged, key=lambda fit: (not fit.accepted, fit.cost))
 
 
@@ -91,15 +96,19 @@ def judge(thing: Standing, kind: str, geom: Geom, free: FreeSpace) -> Fit:
     )
 
 
-def box(thing: Standing) -> Geom:
-    """Fit an upright box: yaw by closeness to its sides, faces at the median of their points."""
+def box(thing: Standing, full: bool = True) -> Geom:
+    """Fit an upright box: yaw by closeness to its sides, faces at the median of their points.
+
+    `full` includes the completed points, else it ends where the measured points end.
+    """
     p, n = thing.points, thing.normals
     side = np.abs(n[:, 2]) < _SIDE_COSINE
     yaw = _best_yaw(p[:, :2], side)
     c, s = np.cos(yaw), np.sin(yaw)
     turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
     local, local_n = p @ turn, n @ turn
-    lo, hi = np.quantile(local, 0.01, axis=0), np.quantile(local, 0.99, axis=0)
+    extent = thing.completed @ turn if full else local
+    lo, hi = np.quantile(extent, 0.01, axis=0), np.quantile(extent, 0.99, axis=0)
     for axis in range(3):
         if axis < 2:
             lo[axis] = _face(local[:, axis], local_n[:, axis], lo[axis], thing.tolerance_m)
@@ -111,7 +120,7 @@ def box(thing: Standing) -> Geom:
 
 def _face(x: np.ndarray, normal: np.ndarray, edge: float, tolerance: float) -> float:
     """Return a face's coordinate: the median of its own points where there are enough, else the edge."""
-    own = (np.abs(x - edge) < 2 * tolerance) & (np.abs(normal) > 0.8)
+    own = (np.abs(x - edge) < tolerance) & (np.abs(normal) > 0.8)
     return float(np.median(x[own])) if own.sum() >= _FACE_POINTS else float(edge)
 
 

@@ -10,6 +10,7 @@ from r2s.artifacts.scan import Scan
 from r2s.core.native import open3d
 
 EYE_HEIGHT_M = 1.4  # of an estimated viewpoint over the lowest points
+_ONE_SIDE = 0.8  # length of the mean direction to the viewpoints: 1 is one direction, 0 all around
 _BIN_RAD = np.deg2rad(1.0)  # angular cell of the visibility test of a point capture
 
 
@@ -24,6 +25,23 @@ class Rays:
     origins: np.ndarray
     points: np.ndarray
     evidence: str
+
+
+def one_sided(rays: Rays, points: np.ndarray, index: np.ndarray) -> np.ndarray | None:
+    """Return the mean viewpoint (3,) of a thing seen from one side, None if seen all around or never.
+
+    Args:
+        index: the thing's points, sorted.
+    """
+    of = np.isin(rays.points, index)
+    if not of.any():
+        return None
+    centre = points[index].mean(0)
+    towards = rays.origins[of] - centre
+    towards /= np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-9)
+    if np.linalg.norm(towards.mean(0)) < _ONE_SIDE:
+        return None
+    return rays.origins[of].mean(0)
 
 
 def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray) -> Rays:

@@ -21,6 +21,7 @@ _STRICTNESS = (
     8.0,
     16.0,
 )  # the price of air rises until the whole choice can afford it
+_BURIED = 0.4  # worth of a point deep inside a box, against one on its surface
 EXPLAINED_M = 0.015  # a point this near a box is explained by it
 
 
@@ -57,11 +58,12 @@ def choose(
     """
     near, open_air = _Sorted(points), _Sorted(air)
     covers = [near.within(geom, EXPLAINED_M) for geom in candidates]
+    worth = [_worth(geom, points[index]) for geom, index in zip(candidates, covers, strict=True)]
     blocks = [open_air.within(geom, 0.0) for geom in candidates]
     chosen: list[int] = []
     for strictness in _STRICTNESS:
         chosen = _greedy(
-            covers, blocks, len(points), prices, strictness, budget, hard_budget, may_miss
+            covers, worth, blocks, len(points), prices, strictness, budget, hard_budget, may_miss
         )
         spent = np.unique(np.concatenate([blocks[i] for i in chosen])) if chosen else np.zeros(0)
         if len(spent) <= prices.blocked * prices.air:
@@ -70,14 +72,14 @@ def choose(
 
 
 def _greedy(
-    covers, blocks, n_points, prices, strictness, budget, hard_budget, may_miss
+    covers, worth, blocks, n_points, prices, strictness, budget, hard_budget, may_miss
 ) -> list[int]:
     point_worth = 1.0 / max(prices.missed * prices.points, 1.0)
     air_cost = strictness / max(prices.blocked * prices.air, 1.0)
     costs = [air_cost * len(block) for block in blocks]
     open_points = np.ones(n_points, bool)
     heap = [
-        (-(point_worth * len(c) - k), i) for i, (c, k) in enumerate(zip(covers, costs, strict=True))
+        (-(point_worth * w.sum() - k), i) for i, (w, k) in enumerate(zip(worth, costs, strict=True))
     ]
     heapq.heapify(heap)
     chosen: list[int] = []
@@ -85,7 +87,7 @@ def _greedy(
         if len(chosen) >= budget and open_points.sum() <= may_miss:
             break
         _, index = heapq.heappop(heap)
-        gain = point_worth * int(open_points[covers[index]].sum()) - costs[index]
+        gain = point_worth * float(worth[index] @ open_points[covers[index]]) - costs[index]
         if gain <= 0:
             continue
         if heap and gain < -heap[0][0] - 1e-12:
@@ -94,6 +96,11 @@ def _greedy(
         chosen.append(index)
         open_points[covers[index]] = False
     return chosen
+
+
+def _worth(geom: Geom, points: np.ndarray) -> np.ndarray:
+    """Return (n,): 1 for points on the box's surface, less for points buried in it."""
+    return np.where(np.abs(signed_distance(geom, (), points)) <= EXPLAINED_M, 1.0, _BURIED)
 
 
 class _Sorted:

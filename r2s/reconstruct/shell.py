@@ -76,7 +76,9 @@ def find_walls(
         local = (cloud.points - frame[:3, 3]) @ frame[:3, :3]
         near = available & (np.abs(local[:, 2]) < 2 * cloud.merge_m)
         near &= np.abs(cloud.normals @ plane.normal) > 0.7
-        for area in components(rasterize(local[members][:, :2], cell, close_cells=2), min_area_m2):
+        for area in components(
+            rasterize(local[members][:, :2], cell, close_cells=2, fill=False), min_area_m2
+        ):
             rows = np.flatnonzero(area.mask.any(axis=0))
             if (rows[-1] - rows[0] + 1) * cell < min_height_m:
                 continue

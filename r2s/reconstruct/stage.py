@@ -21,6 +21,7 @@ from r2s.reconstruct.freespace import carve
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.parts import Part, all_geoms, bodies
 from r2s.reconstruct.rays import find_rays
+from r2s.reconstruct.visuals import visuals
 
 STAGE_VERSION: int = 1
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
@@ -43,6 +44,7 @@ class Config(LayoutConfig):
     max_box_edge_m: float = Field(1.0, gt=0, description="longest edge of wall and clutter boxes")
     max_object_height_m: float = Field(0.6, gt=0, description="taller things are static")
     max_object_edge_m: float = Field(0.6, gt=0, description="wider things are static")
+    max_object_mass_kg: float = Field(10.0, gt=0, description="heavier things are static")
     max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
     max_blocked_5cm: float = Field(
         0.01,
@@ -69,7 +71,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     rays = find_rays(scan, cloud.points, cloud.order)
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
-    draft = build(cloud, free, config, context.seed)
+    draft = build(cloud, rays, free, config, context.seed)
     parts = draft.parts
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
@@ -89,7 +91,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         ),
         hulls=tuple(hulls),
         labels=point_labels(parts, cloud),
-        visuals=(),
+        visuals=visuals(parts, cloud),
     )
 
 
