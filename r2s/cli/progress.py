@@ -150,6 +150,7 @@ class Panel(Reports):
 
 # How the values of training read; others are shown by their own name.
 WORDS = {
+    "steps_per_s": "steps/s",
     "env_steps_per_s": "steps/s",
     "physics_steps_per_s": "physics/s",
     "return_mean": "return",
