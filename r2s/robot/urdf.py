@@ -15,6 +15,7 @@ from r2s.robot.names import Names
 from r2s.robot.resolve import Resolver
 from r2s.robot.urdf_elements import (
     count_below,
+    finite,
     is_xacro,
     link_of,
     primitive,
@@ -181,10 +182,10 @@ class _Reader:
         mass, inertia = element.find("mass"), element.find("inertia")
         T = read_origin(element)
         body.com = T[:3, 3]
-        body.mass = float(mass.get("value", 0)) if mass is not None else 0.0
+        body.mass = finite(mass.get("value", "0")) if mass is not None else 0.0
         if inertia is not None:
             xx, xy, xz, yy, yz, zz = (
-                float(inertia.get(key, 0)) for key in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz")
+                finite(inertia.get(key, "0")) for key in ("ixx", "ixy", "ixz", "iyy", "iyz", "izz")
             )
             tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
             body.inertia = T[:3, :3] @ tensor @ T[:3, :3].T
@@ -231,7 +232,7 @@ class _Reader:
 
     def _mesh_shapes(self, robot, link, role, element: ET.Element, T: Array, rgba) -> list[Shape]:
         name = element.get("filename", "")
-        scale = read_vector(element.get("scale", "1 1 1"))
+        scale = read_vector(element.get("scale", "1 1 1"), None)
         scale = np.repeat(scale, 3) if len(scale) == 1 else scale
         key = (name, tuple(scale))
         if key not in self.meshes:
@@ -329,8 +330,8 @@ class _Reader:
         if mimic is not None:
             followed = (
                 mimic.get("joint", "").strip(),
-                float(mimic.get("multiplier", 1)),
-                float(mimic.get("offset", 0)),
+                finite(mimic.get("multiplier", "1")),
+                finite(mimic.get("offset", "0")),
             )
         return JointDescription(
             name,
@@ -340,9 +341,9 @@ class _Reader:
             low,
             high,
             limited,
-            velocity=number["velocity"] or None,
-            effort=number["effort"] or None,
-            damping=damping or None,
+            velocity=number["velocity"] if (number["velocity"] or 0) > 0 else None,
+            effort=number["effort"] if (number["effort"] or 0) > 0 else None,
+            damping=damping if (damping or 0) > 0 else None,
             friction=max(read_number(dynamics, "friction") or 0.0, 0.0),
             mimic=followed,
         )

@@ -9,7 +9,20 @@ import numpy as np
 from r2s.core import rigid
 from r2s.core.rigid import Array
 
+MAX_NUMBER = 1e9  # metres, kilograms, newtons: more is a slip of the pen
 Rgba = tuple[float, float, float, float]
+
+
+def finite(text: str) -> float:
+    """Return a number that a robot can have.
+
+    Raises:
+        ValueError: it is no number, is NaN or infinite, or larger than MAX_NUMBER.
+    """
+    value = float(text)
+    if not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"{text!r} is not a finite number below {MAX_NUMBER:g}")
+    return value
 
 
 def is_xacro(element: ET.Element) -> bool:
@@ -25,10 +38,10 @@ def primitive(element: ET.Element) -> tuple[str | None, tuple[float, float, floa
         x, y, z = read_vector(element.attrib["size"]) / 2
         return "box", (x, y, z)
     if element.tag == "sphere":
-        return "sphere", (float(element.attrib["radius"]), 0.0, 0.0)
+        return "sphere", (finite(element.attrib["radius"]), 0.0, 0.0)
     if element.tag in ("cylinder", "capsule"):
-        half = float(element.attrib["length"]) / 2
-        return element.tag, (float(element.attrib["radius"]), half, 0.0)
+        half = finite(element.attrib["length"]) / 2
+        return element.tag, (finite(element.attrib["radius"]), half, 0.0)
     return None, (1.0, 1.0, 1.0)
 
 
@@ -41,20 +54,28 @@ def read_origin(element: ET.Element) -> Array:
     return rigid.transform(rigid.rpy_to_matrix(rpy), xyz)
 
 
-def read_vector(text: str) -> Array:
-    return np.array([float(word) for word in text.replace(",", " ").split()], dtype=np.float64)
+def read_vector(text: str, count: int | None = 3) -> Array:
+    """Return the numbers of an attribute.
+
+    Raises:
+        ValueError: they are not `count` finite numbers (any count if None).
+    """
+    words = text.replace(",", " ").split()
+    if count is not None and len(words) != count:
+        raise ValueError(f"{text!r} is not {count} numbers")
+    return np.array([finite(word) for word in words], dtype=np.float64)
 
 
 def read_number(element: ET.Element | None, key: str) -> float | None:
     text = element.get(key) if element is not None else None
-    return float(text) if text not in (None, "") else None
+    return finite(text) if text not in (None, "") else None
 
 
 def read_colour(material: ET.Element) -> tuple[float, float, float, float] | None:
     colour = material.find("color")
     if colour is None:
         return None
-    values = read_vector(colour.get("rgba", ""))
+    values = read_vector(colour.get("rgba", ""), None)
     if len(values) != 4:
         return None
     r, g, b, a = (float(min(max(value, 0), 1)) for value in values)
