@@ -81,13 +81,14 @@ def parse_up(text: str) -> np.ndarray:
 
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
-    extent: np.ndarray, is_mesh: bool = False,
+    extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False,
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
     planes: of the source frame, normals towards the sensor where it is known.
     extent: (3,) size along the source axes.
     is_mesh: whether the capture is a mesh, whose files are +y up as often as +z up.
+    sensor_known: whether the sensor's place is known; such clouds come from LiDARs, not from phone apps.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
@@ -96,7 +97,14 @@ def find_up(
     if declared:
         return _near_axis(planes, AXES[declared], f"{declared_by} has {declared} up", 0.75)
     z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
-    return _mesh_axis(planes, z_up, extent) if is_mesh else z_up
+    if is_mesh:
+        return _mesh_axis(planes, z_up, extent)
+    if not sensor_known and extent[1] < 0.6 * extent[2] and extent[1] <= extent[0]:
+        return replace(
+            z_up, confidence=min(z_up.confidence, ONLY_WALLS),
+            evidence=f"{z_up.evidence}; but it is lower along y than along z, as files with +y up are",
+        )  # fmt: skip
+    return z_up
 
 
 def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:

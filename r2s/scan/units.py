@@ -53,13 +53,15 @@ def choose_unit(
     if camera_range is not None:
         nearest, farthest = CAMERA_RANGE_M
         candidates: tuple[Unit, ...] = ("m", "mm")
-        fits = [u for u in candidates if nearest <= camera_range * METRES[u] <= farthest]
+        fits: list[Unit] = [
+            u for u in candidates if nearest <= camera_range * METRES[u] <= farthest
+        ]
         if len(fits) == 1:
-            unit = fits[0]
+            (fit,) = fits
             return UnitChoice(
-                unit,
-                f"one camera's view, median range {camera_range:.4g} file units: {_m(camera_range, unit)} "
-                f"if {unit}, and cameras see {CAMERA_RANGE_M[0]}-{CAMERA_RANGE_M[1]:.0f} m",
+                fit,
+                f"one camera's view, median range {camera_range:.4g} file units: {_m(camera_range, fit)} "
+                f"if {fit}, and cameras see {CAMERA_RANGE_M[0]}-{CAMERA_RANGE_M[1]:.0f} m",
             )
     if SURELY_METRES[0] <= extent <= SURELY_METRES[1]:
         return UnitChoice(

@@ -83,3 +83,25 @@ def test_ways_to_say_up(text):
 def test_wrong_words_for_up_are_told(text):
     with pytest.raises(UsageError, match="up cannot be"):
         parse_up(text)
+
+
+def test_a_cloud_that_lies_on_its_side_is_warned_about(tmp_path):
+    path = tmp_path / "phone.ply"
+    turned = (room_points() * [1, 1.6, 1] + [30, 0, 0])[:, [0, 2, 1]] * [1, 1, -1]  # +y is up
+    path.write_bytes(ply_bytes(turned))
+    info = scan(path).info
+    assert "lower along y than along z" in info.up_evidence
+    assert info.up_confidence < 0.5 and "--up" in info.warnings[0]
+
+
+@pytest.mark.parametrize(("axis", "order"), [("+y", [0, 2, 1]), ("+z", [0, 1, 2])])
+def test_a_mesh_of_a_room_finds_its_own_axis(tmp_path, axis, order):
+    import trimesh
+
+    room = trimesh.creation.box(extents=(6.0, 5.0, 2.5))
+    vertices = np.asarray(room.vertices)[:, order] * ([1, 1, -1] if axis == "+y" else [1, 1, 1])
+    path = tmp_path / "room.obj"
+    trimesh.Trimesh(vertices, room.faces[:, ::-1], process=False).export(path)
+    info = scan(path, voxel_m=0.05).info
+    np.testing.assert_allclose(np.asarray(info.T_world_source)[2, :3], parse_up(axis), atol=1e-6)
+    assert info.up_confidence <= 0.6

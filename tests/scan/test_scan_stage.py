@@ -123,7 +123,7 @@ def test_every_readable_capture(shared_data):
             keeps_its_laws(scan(path), path)
 
 
-def test_the_same_bytes_every_time_and_with_any_block_size(shared_data, monkeypatch):
+def test_the_same_bytes_every_time(shared_data):
     path = shared_data / "scans" / ROOM
     first = scan(path).encode()
     assert scan(path).encode() == first
