@@ -8,6 +8,7 @@ normalizer serve both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -32,7 +33,12 @@ class PolicyState(NamedTuple):
 
 
 def initial_params(
-    key: jax.Array, spec: NetworkSpec, observation: int, critic: int, action: int, std: float
+    random: np.random.Generator,
+    spec: NetworkSpec,
+    observation: int,
+    critic: int,
+    action: int,
+    std: float,
 ) -> Params:
     """Return orthogonal weights: gain sqrt(2) inside, 0.01 for the actor's head, 1 for the critic's.
 
@@ -41,9 +47,8 @@ def initial_params(
         critic: width of the critic's input (the actor's and privileged numbers).
         std: initial standard deviation of the exploration noise, in action units.
     """
-    actor_key, critic_key = jax.random.split(key)
-    params = _layers(actor_key, "actor", (observation, *spec.actor, action), 0.01)
-    params |= _layers(critic_key, "critic", (critic, *spec.critic, 1), 1.0)
+    params = _layers(random, "actor", (observation, *spec.actor, action), 0.01)
+    params |= _layers(random, "critic", (critic, *spec.critic, 1), 1.0)
     params["actor/log_std"] = jnp.full((action,), jnp.log(std), jnp.float32)
     return params
 
@@ -108,12 +113,25 @@ def exported(policy: PolicyState, observation: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _layers(key: jax.Array, name: str, widths: tuple[int, ...], head_gain: float) -> Params:
+def _layers(
+    random: np.random.Generator, name: str, widths: tuple[int, ...], head_gain: float
+) -> Params:
     params: Params = {}
     last = len(widths) - 2
-    for layer, k in enumerate(jax.random.split(key, last + 1)):
+    for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
         gain = head_gain if layer == last else float(np.sqrt(2.0))
-        shape = (widths[layer], widths[layer + 1])
-        params[f"{name}/{layer}/w"] = jax.nn.initializers.orthogonal(gain)(k, shape, jnp.float32)
-        params[f"{name}/{layer}/b"] = jnp.zeros(widths[layer + 1])
+        weight = gain * _orthogonal(random, fan_in, fan_out)
+        params[f"{name}/{layer}/w"] = jnp.asarray(weight, jnp.float32)
+        params[f"{name}/{layer}/b"] = jnp.zeros(fan_out)
     return params
+
+
+def _orthogonal(random: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+    """Return a (fan_in, fan_out) matrix with orthonormal rows or columns, whichever are fewer.
+
+    In numpy: compiling a QR decomposition per layer took XLA five seconds.
+    """
+    tall = random.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))
+    return q if fan_in >= fan_out else q.T

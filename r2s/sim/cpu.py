@@ -6,7 +6,6 @@ No compile time for physics, bit-identical at any number of threads, and a copy 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from r2s.policy.networks import PolicyState
-from r2s.sim.environment import Environment, EnvState
+from r2s.sim.environment import Chance, Environment, EnvState, strongly_typed
 from r2s.sim.protocol import Failure, PhysicsClock, Trajectories
 
 # Warnings after which a copy's numbers mean nothing. MuJoCo resets a copy with a bad state by itself,
@@ -63,11 +62,13 @@ class CpuCollector:
         self._fresh = _fresh_row(environment.model)
 
     def initial(self, key: jax.Array, *, staggered: bool) -> CpuState:
-        env, qpos = self.environment.jitted.initial(key, copies=self.copies, staggered=staggered)
+        chance = self.environment.host_chance(np.asarray(key), 1, self.copies)
+        first = jax.tree.map(lambda x: x[0], chance)
+        env, qpos = self.environment.jitted.initial(first, np.float32(staggered))
         rows = np.tile(self._fresh, (self.copies, 1))
         self.batch.state[:] = rows
         self._qpos[:] = np.asarray(qpos)
-        return CpuState(env, self.batch.state.copy())
+        return CpuState(strongly_typed(env), self.batch.state.copy())
 
     def collect(
         self, policy: PolicyState, state: CpuState, key: jax.Array, *, steps: int, explore: bool
@@ -76,15 +77,14 @@ class CpuCollector:
         self.batch.state[:] = state.rows
         self._randomize(state.env)
         env, failures, rows = state.env, [], []
-        keys = np.asarray(jax.random.split(key, 2 * steps))
+        chances = self.environment.host_chance(np.asarray(key), steps, self.copies)
         observations, exploring = [env.observation], np.float32(explore)
         act, judge = self.environment.jitted.act, self.environment.jitted.outcome
         for step in range(steps):
-            acted_env, command, acted = act(policy, env, keys[2 * step], exploring)
+            chance = Chance(*(numbers[step] for numbers in chances))
+            acted_env, command, acted = act(policy, env, chance, exploring)
             failed, causes = self._physics(command)
-            env, outcome, reset = judge(
-                env, acted_env, self._sensordata, failed, keys[2 * step + 1]
-            )
+            env, outcome, reset = judge(env, acted_env, self._sensordata, failed, chance)
             crashed = np.flatnonzero(np.asarray(outcome.crashed))
             if len(crashed):
                 failures += self._report(step, crashed, causes, np.asarray(outcome.sample))
@@ -101,10 +101,9 @@ class CpuCollector:
         return {**named, "rows": state.rows}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> CpuState:
-        shape = jax.eval_shape(
-            partial(self.environment.initial, copies=self.copies, staggered=False),
-            jax.random.PRNGKey(0),
-        )[0]
+        chance = self.environment.host_chance(np.zeros(2, np.uint32), 1, self.copies)
+        first = jax.tree.map(lambda x: x[0], chance)
+        shape = jax.eval_shape(self.environment.initial, first, np.float32(0))[0]
         env = jax.tree_util.tree_map_with_path(
             lambda path, _: jax.numpy.asarray(arrays[f"env{jax.tree_util.keystr(path)}"]), shape
         )
@@ -150,7 +149,8 @@ class CpuCollector:
         if not self._fields:
             return
         plan = self.environment.plan
-        wanted = np.asarray(plan.flatten(env.draws))
+        draws = {name: np.asarray(values) for name, values in env.draws.items()}
+        wanted = np.concatenate([draws[entry.name] for entry, _ in plan.entries], axis=1)
         changed = (
             np.arange(self.copies)
             if self._applied is None

@@ -93,6 +93,25 @@ class Outcome(NamedTuple):
     terms: jax.Array
 
 
+class Chance(NamedTuple):
+    """Every random number of one control step, drawn by the engine: numpy's or JAX's generator.
+
+    The environment itself is deterministic. Drawing on the host spares the cpu engine the compilation
+    of JAX's generators (about a second each) and their hundreds of tiny kernels per step.
+
+    Attributes:
+        action: (N, a) standard normal, exploration.
+        sensor: (N, w) standard normal, sensor noise.
+        task: (N, k) uniform in [0, 1), for `Task.advance`.
+        restart: (N, r) uniform, for a new episode: randomization, task, start; last, its first length.
+    """
+
+    action: jax.Array | np.ndarray
+    sensor: jax.Array | np.ndarray
+    task: jax.Array | np.ndarray
+    restart: jax.Array | np.ndarray
+
+
 class Reset(NamedTuple):
     """Attributes:
     mask: (N,) bool, copies that start anew.
@@ -164,21 +183,20 @@ class Environment:
         return Jitted(
             jax.jit(self.act),
             jax.jit(self.outcome),
-            jax.jit(self.initial, static_argnames=("copies", "staggered")),
+            jax.jit(self.initial),
         )
 
     # -- one control step ------------------------------------------------------------------------
 
     def act(
-        self, policy: PolicyState, state: EnvState, key: jax.Array, explore: jax.Array
+        self, policy: PolicyState, state: EnvState, chance: Chance, explore: jax.Array
     ) -> tuple[EnvState, Command, Acted]:
         """Choose targets for the next control period; `explore` () is 1 for training, 0 to judge."""
         spec = self.info.actions
         seen = state.observation[:, : self.observation_width]
         mean = networks.action_mean(policy, self.network, seen, self.observation_clip)
         log_sigma = networks.log_std(policy.params)
-        noise = explore * jax.random.normal(key, mean.shape)
-        action = mean + jnp.exp(log_sigma) * noise
+        action = mean + jnp.exp(log_sigma) * (explore * chance.action)
         log_prob = networks.gaussian_log_prob(action, mean, log_sigma)
 
         applied = jnp.clip(action, -1.0, 1.0)
@@ -195,7 +213,12 @@ class Environment:
         return after, self._command(after), Acted(action, log_prob)
 
     def outcome(
-        self, before: EnvState, state: EnvState, sensordata: jax.Array, failed: jax.Array, key
+        self,
+        before: EnvState,
+        state: EnvState,
+        sensordata: jax.Array,
+        failed: jax.Array,
+        chance: Chance,
     ) -> tuple[EnvState, Outcome, Reset]:
         """Judge the control period that just passed and start ended copies anew.
 
@@ -204,14 +227,12 @@ class Environment:
             sensordata: (N, nsensordata) after physics.
             failed: (N,) bool, the engine reported an error or a warning.
         """
-        noise_key, task_key, reset_key = jax.random.split(key, 3)
         crashed = failed | ~jnp.all(jnp.isfinite(sensordata), axis=-1)
         sensors = self._sensors(jnp.where(crashed[:, None], 0.0, sensordata))
         live = ~state.settling & ~crashed
 
         moment = self._moment(before, state, sensors)
-        chance = _uniform(task_key, failed.shape[0], self.task.draws.advance)
-        task, judged = jax.vmap(self.task.advance)(moment, chance)
+        task, judged = jax.vmap(self.task.advance)(moment, jnp.asarray(chance.task))
         task = _where(state.settling, state.task, task)
         weights = self.task.spec.weights
         terms = jnp.stack(
@@ -243,24 +264,27 @@ class Environment:
         state = self._sense(state, sensors)
         state = state._replace(
             observation=jnp.where(
-                crashed[:, None], before.observation, self._observe(state, sensors, noise_key)
+                crashed[:, None], before.observation, self._observe(state, sensors, chance.sensor)
             ),
             settling=jnp.zeros_like(state.settling),
         )
         state, qpos = jax.lax.cond(
-            jnp.any(ended), self._restart, self._carry_on, state, ended, reset_key
+            jnp.any(ended), self._restart, self._carry_on, state, ended, chance.restart
         )
         return state, outcome, Reset(ended, qpos)
 
-    def initial(self, key: jax.Array, copies: int, staggered: bool) -> tuple[EnvState, jax.Array]:
-        """Return N copies at the start of an episode, and their qpos (N, nq)."""
-        first_key, reset_key, limit_key = jax.random.split(key, 3)
-        drawn = self.task.draws
-        first = _uniform(first_key, copies, self.plan.width + drawn.reset)
+    def initial(self, chance: Chance, staggered: jax.Array) -> tuple[EnvState, jax.Array]:
+        """Return N copies at the start of an episode, and their qpos (N, nq).
+
+        Args:
+            staggered: () 1 to cut the first episodes at random lengths, 0 not to.
+        """
+        first = jnp.asarray(chance.restart)
+        copies, task_end = first.shape[0], self.plan.width + self.task.draws.reset
         a, full = self.action_width, self.task.episode_steps
         limit = jnp.full((copies,), full, jnp.int32)
         blank = EnvState(
-            task=jax.vmap(self.task.reset)(first[:, self.plan.width :]),
+            task=jax.vmap(self.task.reset)(first[:, self.plan.width : task_end]),
             draws=self.plan.sample(first[:, : self.plan.width]),
             target=jnp.zeros((copies, a)),
             action=jnp.zeros((copies, a)),
@@ -272,11 +296,44 @@ class Environment:
             total=jnp.zeros((copies,)),
             observation=jnp.zeros((copies, self.critic_width)),
         )
-        state, qpos = self._restart(blank, jnp.ones((copies,), bool), reset_key)
-        if staggered:
-            cut = _uniform(limit_key, copies, 1)[:, 0]
-            state = state._replace(limit=1 + (cut * full).astype(jnp.int32))
-        return state, qpos
+        state, qpos = self._restart(blank, jnp.ones((copies,), bool), first)
+        length = jnp.where(staggered, 1 + (first[:, -1] * full).astype(jnp.int32), full)
+        return state._replace(limit=length.astype(jnp.int32)), qpos
+
+    # -- chance ----------------------------------------------------------------------------------
+
+    @property
+    def chance_widths(self) -> Chance:
+        """Widths of the numbers one copy takes in one control step."""
+        drawn = self.task.draws
+        restart = self.plan.width + drawn.reset + drawn.start + 1
+        return Chance(self.action_width, self.sensor_width, drawn.advance, restart)
+
+    def host_chance(self, key: np.ndarray, steps: int, copies: int) -> Chance:
+        """Return the numbers of many control steps, each (steps, copies, width), by numpy's Philox."""
+        generator = np.random.Generator(
+            np.random.Philox(key=int.from_bytes(np.asarray(key).tobytes()))
+        )
+        normal, uniform = generator.standard_normal, generator.random
+        draws = Chance(normal, normal, uniform, uniform)
+        return Chance(
+            *(
+                draw((steps, copies, width), dtype=np.float32)
+                for draw, width in zip(draws, self.chance_widths, strict=True)
+            )
+        )
+
+    def device_chance(self, key: jax.Array, copies: int) -> Chance:
+        """Return the numbers of one control step, by JAX's generator."""
+        draws = Chance(jax.random.normal, jax.random.normal, jax.random.uniform, jax.random.uniform)
+        return Chance(
+            *(
+                draw(k, (copies, width))
+                for draw, width, k in zip(
+                    draws, self.chance_widths, jax.random.split(key, 4), strict=True
+                )
+            )
+        )
 
     # -- sizes of the delay lines ----------------------------------------------------------------
 
@@ -342,20 +399,19 @@ class Environment:
         moved = jnp.concatenate([state.sensed[:, 1:], now], axis=1)
         return state._replace(sensed=_where(state.settling, fresh, moved))
 
-    def _observe(self, state: EnvState, sensors: dict[str, jax.Array], key) -> jax.Array:
+    def _observe(self, state: EnvState, sensors: dict[str, jax.Array], noise) -> jax.Array:
         """Return the critic's input: the actor's noisy, late view, then privileged truth."""
         own = dict(zip(COMMAND_SIGNALS, (state.target, state.action), strict=True))
         commands = jax.vmap(self.task.commands)(state.task)
-        measured = {**self._measured(state, key), **own, **commands}
+        measured = {**self._measured(state, noise), **own, **commands}
         view = jax.vmap(derive(self.info, self.info.observations))(measured)
         truth = jax.vmap(derive(self.info, self.info.critic))({**sensors, **own, **commands})
         parts = [view[n] for n in self.info.observations] + [truth[n] for n in self.info.critic]
         return jnp.concatenate(parts, axis=-1)
 
-    def _measured(self, state: EnvState, key: jax.Array) -> dict[str, jax.Array]:
+    def _measured(self, state: EnvState, noise) -> dict[str, jax.Array]:
         """Return the sensor signals as the robot reads them: late, biased, noisy."""
-        copies, history, width = state.sensed.shape
-        noise = jax.random.normal(key, (copies, width))
+        history = state.sensed.shape[1]
         result, start = {}, 0
         for name in self.sensor_names:
             signal, stop = self.info.signal(name), start + len(self.where.sensor_index[name])
@@ -387,10 +443,10 @@ class Environment:
             return default * value
         return default + value if entry.operation == "add" else value
 
-    def _restart(self, state: EnvState, mask: jax.Array, key: jax.Array):
+    def _restart(self, state: EnvState, mask: jax.Array, uniform: jax.Array):
         plan, drawn = self.plan, self.task.draws
-        uniform = _uniform(key, mask.shape[0], plan.width + drawn.reset + drawn.start)
-        chance = jnp.split(uniform, [plan.width, plan.width + drawn.reset], axis=1)
+        ends = np.cumsum([plan.width, drawn.reset, drawn.start]).tolist()
+        chance = jnp.split(uniform, ends, axis=1)
         draws = _where(mask, plan.per_run(state.draws, plan.sample(chance[0])), state.draws)
         task = jax.vmap(self.task.reset)(chance[1])
         home = jnp.float32(self.where.home_qpos)
@@ -419,7 +475,7 @@ class Environment:
         )
         return _where(mask, new, state), qpos
 
-    def _carry_on(self, state: EnvState, mask: jax.Array, key: jax.Array):
+    def _carry_on(self, state: EnvState, mask: jax.Array, uniform: jax.Array):
         return state, jnp.zeros((mask.shape[0], self.model.nq), jnp.float32)
 
 
@@ -443,9 +499,9 @@ def check_observations(info: SceneInfo) -> None:
         )
 
 
-def _uniform(key: jax.Array, copies: int, width: int) -> jax.Array:
-    """Return (copies, width) numbers in [0, 1); no generator is compiled for none."""
-    return jax.random.uniform(key, (copies, width)) if width else jnp.zeros((copies, 0))
+def strongly_typed(tree):
+    """Return the tree without JAX's weak types, so that a first state compiles no second program."""
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), tree)
 
 
 def _where(mask: jax.Array, yes, no):

@@ -14,14 +14,14 @@ class Ppo(Frozen):
 
     learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start")
     adaptive_rate: bool = Field(True, description="Let the learning rate follow the KL divergence")
-    target_kl: float = Field(0.01, gt=0, description="KL divergence per update the rate aims at")
+    target_kl: float = Field(0.02, gt=0, description="KL divergence per update the rate aims at")
     discount: float = Field(0.97, gt=0, lt=1, description="Worth of the next step's reward")
     smoothing: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
     clip: float = Field(0.2, gt=0, description="Largest change of an action's probability ratio")
     entropy: float = Field(0.002, ge=0, description="Reward for keeping to explore")
     value_weight: float = Field(1.0, gt=0, description="Weight of the critic's loss")
     gradient_norm: float = Field(1.0, gt=0, description="Largest norm of a gradient")
-    epochs: int = Field(4, ge=1, description="Passes over each iteration's samples")
+    epochs: int = Field(5, ge=1, description="Passes over each iteration's samples")
     minibatches: int = Field(4, ge=1, description="Parts each pass is split into")
 
 
@@ -31,17 +31,19 @@ class Config(Frozen):
     engine: Literal["auto", "cpu", "mjx"] = Field(
         "auto", description="Physics engine; auto takes mjx where JAX has an accelerator, else cpu"
     )
-    copies: int = Field(512, ge=1, description="Randomized copies of the scene at once")
-    horizon: int = Field(48, ge=2, description="Control steps of each copy per iteration")
-    iterations: int = Field(300, ge=1, description="Budget: iterations at most")
+    copies: int = Field(
+        0, ge=0, description="Randomized copies of the scene at once; 0: chosen for task and engine"
+    )
+    horizon: int = Field(32, ge=2, description="Control steps of each copy per iteration")
+    iterations: int = Field(400, ge=1, description="Budget: iterations at most")
     target_success: float = Field(
         0.98, gt=0, le=1.01, description="Stop once evaluated success reaches this; above 1 never"
     )
-    evaluate_every: int = Field(5, ge=1, description="Iterations between evaluations")
+    evaluate_every: int = Field(20, ge=1, description="Iterations between evaluations")
     evaluation_episodes: int = Field(
-        512, ge=1, description="Episodes of an evaluation, always the same"
+        256, ge=1, description="Episodes of an evaluation, always the same"
     )
-    checkpoint_every: int = Field(10, ge=1, description="Iterations between checkpoints")
+    checkpoint_every: int = Field(20, ge=1, description="Iterations between checkpoints")
     crash_budget: float = Field(
         0.01, ge=0, le=1, description="Share of episodes in which the simulator may fail"
     )
@@ -55,3 +57,20 @@ class Config(Frozen):
         5.0, gt=0, description="Normalized observations are clipped to +- this"
     )
     ppo: Ppo = Ppo()
+
+
+# Chosen on the 2-core reference machine: small batches learn a reach with the fewest steps, a gait needs
+# the variety of many copies; an accelerator is idle below a few thousand.
+COPIES = {
+    ("cpu", "reach"): 256,
+    ("cpu", "velocity"): 1024,
+    ("mjx", "reach"): 2048,
+    ("mjx", "velocity"): 4096,
+}
+
+
+def resolved(config: Config, engine: str, task: str) -> Config:
+    """Return the config with the number of copies chosen."""
+    if config.copies:
+        return config
+    return config.model_copy(update={"copies": COPIES[(engine, task)]})

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from r2s.artifacts.policy import NetworkSpec
@@ -55,25 +56,32 @@ class Batch(NamedTuple):
 
 
 def optimizer(config: Ppo) -> optax.GradientTransformation:
-    """Return Adam on clipped gradients; the learning rate is applied by the caller."""
-    return optax.chain(
-        optax.clip_by_global_norm(config.gradient_norm), optax.scale_by_adam(eps=1e-5)
+    """Return Adam on clipped gradients; the learning rate is applied by the caller.
+
+    All weights as one vector: a third of the kernels to compile, and to start.
+    """
+    return optax.flatten(
+        optax.chain(optax.clip_by_global_norm(config.gradient_norm), optax.scale_by_adam(eps=1e-5))
     )
 
 
 def initial_learner(
-    key: jax.Array, config: Ppo, network: NetworkSpec, widths: tuple[int, int, int], std: float
+    random: np.random.Generator,
+    config: Ppo,
+    network: NetworkSpec,
+    widths: tuple[int, int, int],
+    std: float,
 ) -> Learner:
     """Return fresh weights; `widths` are those of observation, critic input and action."""
-    params = networks.initial_params(key, network, *widths, std)
+    params = networks.initial_params(random, network, *widths, std)
     rate = jnp.asarray(config.learning_rate, jnp.float32)
     return Learner(params, optimizer(config).init(params), rate, normalizer.empty(widths[1]))
 
 
 def make_update(
     config: Ppo, network: NetworkSpec, observation_width: int, observation_clip: float
-) -> Callable[[Learner, Trajectories, jax.Array], tuple[Learner, dict[str, jax.Array]]]:
-    """Return the jitted update: learner, trajectories, key -> learner, metrics."""
+) -> Callable[[Learner, Trajectories, np.ndarray], tuple[Learner, dict[str, jax.Array]]]:
+    """Return the jitted update: learner, trajectories, `shuffled` rows -> learner, metrics."""
     adam = optimizer(config)
 
     def mean_of(params: Params, stats: Normalizer, observation: jax.Array) -> jax.Array:
@@ -111,7 +119,7 @@ def make_update(
         params = jax.tree.map(lambda p, c: p - rate * c, params, change)
         return (params, state, rate, stats, old_std), metrics
 
-    def update(learner: Learner, seen: Trajectories, key: jax.Array):
+    def update(learner: Learner, seen: Trajectories, order: jax.Array):
         stats = learner.stats
         value = value_of(learner.params, stats, seen.observation)
         advantage, target = advantages(
@@ -130,18 +138,13 @@ def make_update(
             weight,
         )
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
-        size = flat.weight.shape[0] // config.minibatches
         old_std = networks.log_std(learner.params)
         carry = (learner.params, learner.optimizer, learner.rate, stats, old_std)
 
-        def epoch(carry, k: jax.Array):
-            order = jax.random.permutation(k, flat.weight.shape[0])
-            order = order[: size * config.minibatches].reshape(config.minibatches, size)
-            return jax.lax.scan(
-                lambda c, i: step(c, jax.tree.map(lambda x: x[i], flat)), carry, order
-            )
+        def minibatch(carry, rows: jax.Array):
+            return step(carry, jax.tree.map(lambda x: x[rows], flat))
 
-        carry, metrics = jax.lax.scan(epoch, carry, jax.random.split(key, config.epochs))
+        carry, metrics = jax.lax.scan(minibatch, carry, order)
         params, state, rate, _, _ = carry
         # The statistics change after the update, so that the policy that is judged is the policy
         # that acted.
@@ -155,6 +158,16 @@ def make_update(
         return Learner(params, state, rate, stats), summary
 
     return jax.jit(update)
+
+
+def shuffled(random: np.random.Generator, config: Ppo, rows: int) -> np.ndarray:
+    """Return (epochs * minibatches, rows per minibatch) int32: every row once per epoch.
+
+    Drawn on the host: XLA takes seconds to compile the sorts of a permutation.
+    """
+    size = rows // config.minibatches
+    orders = [random.permutation(rows)[: size * config.minibatches] for _ in range(config.epochs)]
+    return np.concatenate(orders).reshape(-1, size).astype(np.int32)
 
 
 def _kl(old_mean: jax.Array, old_log_std: jax.Array, mean: jax.Array, log_std: jax.Array):

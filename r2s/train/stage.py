@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from r2s.artifacts.base import Artifact
 from r2s.artifacts.policy import NetworkSpec, Policy
 from r2s.artifacts.scene import Scene
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
-from r2s.train.config import Config
+from r2s.train.config import Config, resolved
 
 if TYPE_CHECKING:
     from r2s.sim.environment import Environment
     from r2s.sim.protocol import Collector
+    from r2s.train.loop import Trained
 
 STAGE_VERSION = 1
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
@@ -39,6 +40,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     from r2s.sim.environment import Environment
     from r2s.sim.model import load_model
     from r2s.train.loop import train
+    from r2s.train.package import packaged
 
     scene = inputs["scene"]
     if not isinstance(scene, Scene):
@@ -50,6 +52,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             remedy="r2s build-scene",
         )
     engine = chosen_engine(config.engine)
+    config = resolved(config, engine, scene.info.task.name)
     network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
     # TF32 would make an accelerator's policy differ from the one that is exported.
     with jax.default_matmul_precision("highest"):
@@ -57,7 +60,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         trained = train(
             environment, lambda n: make_collector(engine, environment, n), config, context
         )
-        return _policy(scene, environment, config, engine, trained, context)
+        context.facts.update(measured(environment, engine, config, trained))
+        return packaged(environment, config, engine, trained)
 
 
 def chosen_engine(engine: str) -> Literal["cpu", "mjx"]:
@@ -80,5 +84,23 @@ def make_collector(engine: str, environment: Environment, copies: int) -> Collec
     return CpuCollector(environment, copies)
 
 
-def _policy(scene: Scene, environment, config: Config, engine, trained, context) -> Policy:
-    raise NotImplementedError
+def measured(
+    environment: Environment, engine: str, config: Config, trained: Trained
+) -> dict[str, Any]:
+    """Return what `--json` and the run record say of this run: rates, shares of time, outcome."""
+    seconds, progressed = trained.seconds, trained.progressed
+    evaluation = progressed.evaluation or {}
+    total = max(seconds["total"], 1e-9)
+    useful = seconds["physics"] + seconds["evaluation_physics"] + seconds["update"]
+    return {
+        "engine": engine,
+        "env_steps": progressed.env_steps,
+        "env_steps_per_s": trained.env_steps / total,
+        "physics_steps_per_s": trained.physics_steps / max(seconds["physics"], 1e-9),
+        "seconds": seconds,
+        "overhead_fraction": max(0.0, 1.0 - useful / total),
+        "success_rate": evaluation.get("success_rate", 0.0),
+        "return_mean": evaluation.get("return_mean", 0.0),
+        "crashes": progressed.crashes,
+        "copies": config.copies,
+    }

@@ -16,7 +16,7 @@ AXES = ((0, 0, 1), (0, 1, 0), (0, 1, 0), (0, 1, 0), (1, 0, 0), (0, 1, 0))
 LENGTHS = (0.06, 0.12, 0.12, 0.06, 0.04, 0.04)
 BASE = (0.0, 0.0, 0.02)
 HOME = (0.0, -0.6, 1.2, 0.6, 0.0, 0.3)
-TIMESTEP_S, CONTROL_S = 0.004, 0.02
+TIMESTEP_S, CONTROL_S = 0.005, 0.04
 
 RANDOMIZATION = (
     Randomize(name="friction", target="geom", select="*", field="friction", operation="scale", low=0.5, high=1.5),
@@ -126,7 +126,7 @@ def arm_scene(
         observations=("joint_pos", "joint_vel", "joint_target", "goal_pos", "ee_to_goal"),
         critic=("ee_pos",),
         actions=ActionSpec(
-            joints=names, mode="relative", scale=(0.06,) * joints, offset=(0.0,) * joints,
+            joints=names, mode="relative", scale=(0.1,) * joints, offset=(0.0,) * joints,
             low=(-1.8,) * joints, high=(1.8,) * joints,
         ),
         chain=arm_chain(joints), control_s=CONTROL_S, timestep_s=TIMESTEP_S,
