@@ -38,7 +38,7 @@ def options(stage: StageSpec, *, prefixed: bool) -> list[inspect.Parameter]:
 def leaves(model: type[Frozen], path: Path = ()) -> Iterator[tuple[Path, type[Frozen]]]:
     """Yield (path, model that has its last part as a field) of every setting; nested models are entered."""
     for name, field in model.model_fields.items():
-        inner = field.annotation
+        inner: Any = field.annotation
         if inspect.isclass(inner) and hasattr(inner, "model_fields"):
             yield from leaves(inner, (*path, name))
         else:

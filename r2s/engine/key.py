@@ -73,7 +73,7 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
             f"there is no file {path.name!r}",
             where=str(path.parent),
             why=f"stage {stage.command} reads its {role} from there",
-            remedy=f"ls {path.parent}",
+            remedy=f"ls {path.parent}   # in a recipe: --set {role}=FILE",
         )
     digests = {}
     for each in stage.source_files(role, path):

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from r2s.store import Store
 
 
+FILES_NAMED = 3
+
+
 def reasons(store: Store, components: Mapping[str, Any]) -> list[str]:
     """Return why no earlier run of the stage can be reused, against the nearest one."""
     nearest = nearest_run(store, components)
@@ -40,8 +43,12 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         yield f"input {role} changed ({_digest(before)} -> {_digest(after)})"
     for role in sorted({*old["sources"], *new["sources"]}):
         files = _differences(old["sources"].get(role, {}), new["sources"].get(role, {}))
-        for name, before, after in files:
+        # The file itself is called by its suffix only, and is what people know: name it first.
+        named = sorted(files, key=lambda file: not _is_suffix(file[0]))
+        for name, before, after in named[:FILES_NAMED]:
             yield f"{role} file {printable(name)} {_file_change(before, after)}"
+        if len(named) > FILES_NAMED:
+            yield f"{len(named) - FILES_NAMED} more files of the {role} changed"
     for field, before, after in _differences(flat(old["config"]), flat(new["config"])):
         yield f"config {field} {_value(before)} -> {_value(after)}"
     if old["seed"] != new["seed"]:
@@ -50,6 +57,10 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         yield f"tool {tool} {_value(before)} -> {_value(after)}"
     for facet, before, after in _differences(old["facets"], new["facets"]):
         yield f"platform {facet} {_value(before)} -> {_value(after)}"
+
+
+def _is_suffix(name: str) -> bool:
+    return "/" not in name and name.count(".") == name.startswith(".")
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -37,6 +37,17 @@ def test_a_new_companion_is_named(store, chain, capture):
     assert because(store, chain()) == "capture file mesh.side is new"
 
 
+def test_many_changed_files_are_summed_up_with_the_named_one_first(store, chain, capture):
+    Executor(store).run(chain())
+    capture.write_text("4 5")
+    for number in range(9):
+        (capture.parent / f"{number}.side").write_text("x")
+    reasons = next(iter(Planner(store).plan(chain()))).because
+    assert reasons[0].startswith("capture file .txt changed")
+    assert reasons[-1] == "7 more files of the capture changed"
+    assert len(reasons) == 4
+
+
 def test_a_changed_seed_is_named(store, chain):
     Executor(store).run(chain())
     assert because(store, chain(seed=3)) == "seed 0 -> 3"
