@@ -61,6 +61,7 @@ class Player:
         self.data = mujoco.MjData(self.model)
         self.size, self.fine = size, fine
         self._rest()
+        self._meshes: dict[int, shapes.Surface] = {}
         self._surfaces = {g: self._surface(g) for g in self._drawn()}
         fixed = self.model.body_weldid[self.model.geom_bodyid] == 0
         self._moving = [g for g in self._surfaces if not fixed[g]]
@@ -77,12 +78,16 @@ class Player:
         if qpos is not None:
             self.data.qpos[:] = qpos
             self._mujoco.mj_kinematics(self.model, self.data)
-        items = [self._item(g) for g in self._moving]
-        ball = shapes.primitive("sphere", (GOAL_RADIUS_M, 0.0, 0.0))
-        for mark in marks if marks is not None else ():
-            items.append(Item(ball, np.eye(3), np.asarray(mark), to_linear(GOAL_COLOR)))
-        layers = [self._static, Layer(items)]
-        return draw(layers, self.camera, self.size, fine=self.fine)
+        moving = Layer([self._item(g) for g in self._moving])
+        ball, color = shapes.primitive("sphere", (GOAL_RADIUS_M, 0.0, 0.0)), to_linear(GOAL_COLOR)
+        balls = [
+            Item(ball, np.eye(3), np.asarray(mark), color)
+            for mark in ([] if marks is None else marks)
+        ]
+        layers = [self._static, moving]
+        return draw(
+            layers, self.camera, self.size, fine=self.fine, marks=Layer(balls) if balls else None
+        )
 
     def _rest(self) -> None:
         key = self._mujoco.mj_name2id(self.model, self._mujoco.mjtObj.mjOBJ_KEY, HOME_KEYFRAME)
@@ -105,9 +110,12 @@ class Player:
         kind = t(int(m.geom_type[geom]))
         if kind == t.mjGEOM_MESH:
             mesh = int(m.geom_dataid[geom])
-            v, f = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh]
-            vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
-            return shapes.mesh(vertices, m.mesh_face[f : f + m.mesh_facenum[mesh]])
+            if mesh not in self._meshes:
+                v, f = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh]
+                vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
+                faces = m.mesh_face[f : f + m.mesh_facenum[mesh]]
+                self._meshes[mesh] = shapes.mesh(vertices, faces)
+            return self._meshes[mesh]
         x, y, z = (float(value) for value in m.geom_size[geom])
         return shapes.primitive(kind.name.removeprefix("mjGEOM_").lower(), (x, y, z))
 

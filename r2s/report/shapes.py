@@ -76,13 +76,23 @@ def smooth(vertices: Array, faces: np.ndarray, scale: Array | None = None) -> Su
     weighted = _cross(corners)
     face_normals = _unit(weighted)
     # STL files repeat vertices; equal positions are one corner.
-    _, index = np.unique(np.round(corners.reshape(-1, 3), 6), axis=0, return_inverse=True)
-    index = index.reshape(-1)
+    index = _merged(corners.reshape(-1, 3))
     total = np.zeros((index.max() + 1 if len(index) else 0, 3))
-    np.add.at(total, index, np.repeat(weighted, 3, axis=0))
+    for axis in range(3):
+        total[:, axis] = np.bincount(index, np.repeat(weighted[:, axis], 3), len(total))
     mean, flat = _unit(total)[index], np.repeat(face_normals, 3, axis=0)
     normals = np.where((np.einsum("ij,ij->i", mean, flat) > SMOOTH_COSINE)[:, None], mean, flat)
     return Surface(corners.reshape(-1, 3).astype(np.float32), normals.astype(np.float32))
+
+
+def _merged(points: Array) -> np.ndarray:
+    """Return (n,) indices that are equal for points closer than about a micrometre per metre of size."""
+    if not len(points):
+        return np.zeros(0, np.int64)
+    low, extent = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-9)
+    cell = np.round((points - low) / extent * 2**20).astype(np.int64)
+    keys = (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
+    return np.unique(keys, return_inverse=True)[1].reshape(-1)
 
 
 def _box(half: Array) -> tuple[Array, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2s.core.rigid import Array
+from r2s.core.rigid import Array, quat_to_matrix
 from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment
 from r2s.scene.twin import Twin
@@ -29,11 +29,20 @@ def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
         # From the side, robot and things stand next to each other instead of behind one another.
         flat_axis = target[:2] - np.asarray(twin.stance.position)[:2]
         length = float(np.linalg.norm(flat_axis))
-        side = 1 - abs(float(flat_axis @ direction[:2])) / length if length > 0.05 else 0.5
+        side = 1 - abs(float(flat_axis @ direction[:2])) / length if length > 0.05 else 0.0
+        # A robot alone is seen best from half in front.
+        side += 0.3 * float(direction[:2] @ _half_front(twin))
         score = clear + 0.3 * side
         if score > value + 1e-9:
             best, value = position, score
     return np.round(best, 4), np.round(target, 4), round(2 * radius, 4)
+
+
+def _half_front(twin: Twin) -> Array:
+    """Return the (2,) direction 40 degrees beside the robot's x axis."""
+    forward = quat_to_matrix(twin.stance.quaternion)[:2, 0]
+    turn = np.array([[0.77, 0.64], [-0.64, 0.77]])
+    return turn @ forward / max(float(np.linalg.norm(forward)), 1e-9)
 
 
 def _distance(points: Array, direction: Array) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.rigid import Array, quat_to_matrix
-from r2s.scene.environment import Environment, geom_bounds
+from r2s.scene.environment import Environment
 
 
 def is_near(points: Array, place: Environment, margin_m: float, skip: str = "") -> np.ndarray:
@@ -16,15 +16,22 @@ def is_near(points: Array, place: Environment, margin_m: float, skip: str = "") 
         skip: name of a thing that does not count.
     """
     near = np.zeros(len(points), bool)
-    for thing in place.things:
-        for geom in thing.geoms if thing.name != skip else ():
-            low, high = geom_bounds(geom, place.hulls)
-            if geom.shape == "plane":
-                low, high = np.full(3, -np.inf), np.full(3, np.inf)
-            inside = np.all((points > low - margin_m) & (points < high + margin_m), axis=1) & ~near
-            ask = np.flatnonzero(inside)
-            if len(ask):
-                near[ask] = distance_to_geom(points[ask], geom, place.hulls) < margin_m
+    if not len(points):
+        return near
+    geoms, low, high = place.boxes
+    touched = np.all(
+        (low - margin_m < points.max(axis=0)) & (high + margin_m > points.min(axis=0)), axis=1
+    )
+    for index in np.flatnonzero(touched):
+        name, geom = geoms[index]
+        if name == skip:
+            continue
+        inside = np.all(
+            (points > low[index] - margin_m) & (points < high[index] + margin_m), axis=1
+        )
+        ask = np.flatnonzero(inside & ~near)
+        if len(ask):
+            near[ask] = distance_to_geom(points[ask], geom, place.hulls) < margin_m
     return near
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -75,6 +76,23 @@ class Environment:
     @property
     def movable(self) -> tuple[str, ...]:
         return tuple(thing.name for thing in self.things if thing.movable)
+
+    @cached_property
+    def boxes(self) -> tuple[list[tuple[str, Geom]], np.ndarray, np.ndarray]:
+        """Return (thing's name, geom) of every collider, and (g, 3) corners around them [m].
+
+        Planes are half spaces here: infinite whatever size they are drawn with.
+        """
+        found = [(thing.name, geom) for thing in self.things for geom in thing.geoms]
+        corners = [
+            (np.full(3, -np.inf), np.full(3, np.inf))
+            if geom.shape == "plane"
+            else geom_bounds(geom, self.hulls)
+            for _, geom in found
+        ]
+        low = np.array([box[0] for box in corners]).reshape(-1, 3)
+        high = np.array([box[1] for box in corners]).reshape(-1, 3)
+        return found, low, high
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the (3,) corners of the box around everything but infinite planes [m]."""

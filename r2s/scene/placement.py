@@ -263,7 +263,9 @@ def yaw_quaternion(yaw: float, base=(1.0, 0.0, 0.0, 0.0)) -> tuple[float, float,
     """Return wxyz of a turn about the vertical after the orientation `base`."""
     c, s = float(np.cos(yaw / 2)), float(np.sin(yaw / 2))
     w, x, y, z = base
-    return (c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w)
+    turned = np.array([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w])
+    turned = np.round(turned if turned[0] >= 0 else -turned, 12) + 0.0
+    return (float(turned[0]), float(turned[1]), float(turned[2]), float(turned[3]))
 
 
 def rotation_z(yaw: float) -> Array:

@@ -261,8 +261,12 @@ def with_view(twin, samples: Samples):
     from r2s.core.rigid import quat_to_matrix
     from r2s.scene.camera import find_camera
 
-    base = np.asarray(twin.stance.position)
-    points = [base[None], base[None] + [0, 0, max(twin.robot.info.reach_m, 0.3) * 0.6]]
+    base, info = np.asarray(twin.stance.position), twin.robot.info
+    tall = max(0.6 * info.reach_m, 0.2)
+    corners = [(x, y, z) for x in (-1.3, 1.3) for y in (-1.3, 1.3) for z in (0.0, 1.0)]
+    points = [base + np.array(corners) * [info.base_radius_m, info.base_radius_m, tall]]
+    if twin.stance.floating:
+        points.append(points[0] - [0, 0, info.base_height_m])
     if len(samples.goals):
         points.append(samples.goals[::10] @ quat_to_matrix(twin.stance.quaternion).T + base)
     points += [
