@@ -39,8 +39,9 @@ def leaves(model: type[Frozen], path: Path = ()) -> Iterator[tuple[Path, type[Fr
     """Yield (path, model that has its last part as a field) of every setting; nested models are entered."""
     for name, field in model.model_fields.items():
         inner: Any = field.annotation
-        if inspect.isclass(inner) and hasattr(inner, "model_fields"):
-            yield from leaves(inner, (*path, name))
+        nested: Any = inner if isinstance(inner, type) else None
+        if hasattr(nested, "model_fields"):
+            yield from leaves(nested, (*path, name))
         else:
             yield (*path, name), model
 
