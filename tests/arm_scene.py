@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import mujoco
 import numpy as np
 
 from r2s.artifacts.kinematics import Chain, Link
+from r2s.artifacts.policy import NetworkSpec
 from r2s.artifacts.randomization import Randomize
 from r2s.artifacts.robot import Joint, RobotInfo
 from r2s.artifacts.scene import Scene, SceneInfo
 from r2s.artifacts.signal import ActionSpec, Signal
+from r2s.policy.networks import PolicyState, initial_params
+from r2s.policy.normalizer import empty
+from r2s.sim.environment import Environment
+from r2s.sim.model import load_model
 from r2s.tasks.specs import REACH
 
 AXES = ((0, 0, 1), (0, 1, 0), (0, 1, 0), (0, 1, 0), (1, 0, 0), (0, 1, 0))
@@ -19,70 +26,122 @@ HOME = (0.0, -0.6, 1.2, 0.6, 0.0, 0.3)
 TIMESTEP_S, CONTROL_S = 0.005, 0.04
 
 RANDOMIZATION = (
-    Randomize(name="friction", target="geom", select="*", field="friction", operation="scale", low=0.5, high=1.5),
-    Randomize(name="link_mass", target="body", select="robot/*", field="mass", operation="scale", low=0.8, high=1.2, per="target"),
-    Randomize(name="damping", target="joint", select="robot/*", field="damping", operation="scale", low=0.7, high=1.5),
-    Randomize(name="gain", target="actuator", select="robot/*", field="gain", operation="scale", low=0.8, high=1.2),
-    Randomize(name="action_latency", target="action", field="latency", operation="abs", low=0.0, high=0.02),
-    Randomize(name="encoder_bias", target="signal", select="joint_pos", field="bias", operation="add", low=-0.005, high=0.005, per="target"),
-)  # fmt: skip
+    Randomize(
+        name="friction",
+        target="geom",
+        select="*",
+        field="friction",
+        operation="scale",
+        low=0.5,
+        high=1.5,
+    ),
+    Randomize(
+        name="link_mass",
+        target="body",
+        select="robot/*",
+        field="mass",
+        operation="scale",
+        low=0.8,
+        high=1.2,
+        per="target",
+    ),
+    Randomize(
+        name="damping",
+        target="joint",
+        select="robot/*",
+        field="damping",
+        operation="scale",
+        low=0.7,
+        high=1.5,
+    ),
+    Randomize(
+        name="gain",
+        target="actuator",
+        select="robot/*",
+        field="gain",
+        operation="scale",
+        low=0.8,
+        high=1.2,
+    ),
+    Randomize(
+        name="action_latency", target="action", field="latency", operation="abs", low=0.0, high=0.02
+    ),
+    Randomize(
+        name="encoder_bias",
+        target="signal",
+        select="joint_pos",
+        field="bias",
+        operation="add",
+        low=-0.005,
+        high=0.005,
+        per="target",
+    ),
+)
 
 
 def arm_xml(joints: int = 4, clutter: bool = True) -> str:
     """Return the training MJCF of the arm on its table."""
     inner = ""
     for i in reversed(range(joints)):
-        offset = (0, 0, 0.02) if i == 0 else (0, 0, LENGTHS[i - 1])
+        height = 0.02 if i == 0 else LENGTHS[i - 1]
         axis = " ".join(map(str, AXES[i]))
-        body = (
-            f'<body name="robot/l{i}" pos="{offset[0]} {offset[1]} {offset[2]}">'
-            f'<joint name="robot/j{i}" axis="{axis}" range="-1.8 1.8" damping="0.2" armature="0.01"/>'
-            f'<geom name="robot/g{i}" type="capsule" size="0.02" fromto="0 0 0 0 0 {LENGTHS[i]}" mass="0.1"/>'
-        )
         tip = f'<site name="robot/ee" pos="0 0 {LENGTHS[i]}"/>' if i == joints - 1 else ""
-        inner = f"{body}{tip}{inner}</body>"
-    pairs = [("base", *range(joints))]
-    names = ["robot/base", *[f"robot/l{i}" for i in range(joints)]]
+        inner = f"""
+          <body name="robot/l{i}" pos="0 0 {height}">
+            <joint name="robot/j{i}" axis="{axis}" range="-1.8 1.8" damping="0.2" armature="0.01"/>
+            <geom name="robot/g{i}" type="capsule" size="0.02" fromto="0 0 0 0 0 {LENGTHS[i]}"
+                  mass="0.1"/>{tip}{inner}
+          </body>"""
+    bodies = ["robot/base", *[f"robot/l{i}" for i in range(joints)]]
     exclude = "".join(
-        f'<exclude body1="{names[i]}" body2="{names[j]}"/>'
-        for i in range(len(names))
-        for j in range(i + 1, min(i + 3, len(names)))
+        f'<exclude body1="{a}" body2="{b}"/>'
+        for i, a in enumerate(bodies)
+        for b in bodies[i + 1 : i + 3]
     )
-    del pairs
-    position = "".join(
-        f'<position name="robot/j{i}" joint="robot/j{i}" kp="12" kv="1" forcerange="-4 4"/>'
-        for i in range(joints)
+    names = [f"j{i}" for i in range(joints)]
+    motors = "".join(
+        f'<position name="robot/{n}" joint="robot/{n}" kp="12" kv="1" forcerange="-4 4"/>'
+        for n in names
     )
     sensors = "".join(
-        f'<jointpos name="joint_pos/j{i}" joint="robot/j{i}"/>' for i in range(joints)
-    )
-    sensors += "".join(
-        f'<jointvel name="joint_vel/j{i}" joint="robot/j{i}"/>' for i in range(joints)
+        f'<joint{kind} name="joint_{kind}/{n}" joint="robot/{n}"/>'
+        for kind in ("pos", "vel")
+        for n in names
     )
     home = " ".join(map(str, HOME[:joints]))
-    boxes = (
-        '<geom name="mug" type="capsule" size="0.03 0.04" pos="0.12 0.22 0.04"/>' if clutter else ""
-    )
-    return (
-        f'<mujoco><compiler angle="radian"/><option timestep="{TIMESTEP_S}" integrator="implicitfast"/>'
-        f'<worldbody><geom name="table" type="plane" size="1 1 0.1"/>{boxes}'
-        f'<body name="robot/base" pos="{BASE[0]} {BASE[1]} {BASE[2]}">'
-        f'<geom name="robot/stand" type="sphere" size="0.02" mass="0.3"/>{inner}</body></worldbody>'
-        f"<contact>{exclude}</contact><actuator>{position}</actuator>"
-        f'<sensor>{sensors}<framepos name="ee_pos" objtype="site" objname="robot/ee" reftype="body" refname="robot/base"/></sensor>'
-        f'<keyframe><key name="home" qpos="{home}" ctrl="{home}"/></keyframe></mujoco>'
-    )
+    mug = '<geom name="mug" type="capsule" size="0.03 0.04" pos="0.12 0.22 0.04"/>'
+    return f"""
+    <mujoco>
+      <compiler angle="radian"/>
+      <option timestep="{TIMESTEP_S}" integrator="implicitfast"/>
+      <worldbody>
+        <geom name="table" type="plane" size="1 1 0.1"/>{mug if clutter else ""}
+        <body name="robot/base" pos="{BASE[0]} {BASE[1]} {BASE[2]}">
+          <geom name="robot/stand" type="sphere" size="0.02" mass="0.3"/>{inner}
+        </body>
+      </worldbody>
+      <contact>{exclude}</contact>
+      <actuator>{motors}</actuator>
+      <sensor>
+        {sensors}
+        <framepos name="ee_pos" objtype="site" objname="robot/ee" reftype="body"
+                  refname="robot/base"/>
+      </sensor>
+      <keyframe><key name="home" qpos="{home}" ctrl="{home}"/></keyframe>
+    </mujoco>"""
 
 
 def arm_chain(joints: int = 4) -> Chain:
     """Return the arm's chain from its base to the site `ee`."""
     links = [
         Link(
-            position=(0.0, 0.0, 0.02 if i == 0 else LENGTHS[i - 1]), quaternion=(1, 0, 0, 0),
-            joint=f"j{i}", axis=tuple(map(float, AXES[i])),
+            position=(0.0, 0.0, 0.02 if i == 0 else LENGTHS[i - 1]),
+            quaternion=(1, 0, 0, 0),
+            joint=f"j{i}",
+            axis=tuple(map(float, AXES[i])),
         )
         for i in range(joints)
-    ]  # fmt: skip
+    ]
     tip = Link(position=(0.0, 0.0, LENGTHS[joints - 1]), quaternion=(1, 0, 0, 0))
     return Chain(base="base", tip="ee", links=(*links, tip))
 
@@ -102,38 +161,100 @@ def arm_scene(
     vel = tuple(f"joint_vel/{n}" for n in names)
     xyz = ("x", "y", "z")
     signals = (
-        Signal(name="joint_pos", elements=names, unit="rad", frame="joint", kind="measured", sensors=pos, noise_sigma=0.002),
-        Signal(name="joint_vel", elements=names, unit="rad/s", frame="joint", kind="measured", sensors=vel, noise_sigma=0.02, latency_s=(0.0, 0.01)),
+        Signal(
+            name="joint_pos",
+            elements=names,
+            unit="rad",
+            frame="joint",
+            kind="measured",
+            sensors=pos,
+            noise_sigma=0.002,
+        ),
+        Signal(
+            name="joint_vel",
+            elements=names,
+            unit="rad/s",
+            frame="joint",
+            kind="measured",
+            sensors=vel,
+            noise_sigma=0.02,
+            latency_s=(0.0, 0.01),
+        ),
         Signal(name="joint_target", elements=names, unit="rad", frame="joint", kind="measured"),
         Signal(name="last_action", elements=names, unit="1", kind="measured"),
         Signal(name="goal_pos", elements=xyz, unit="m", frame="robot_base", kind="measured"),
-        Signal(name="ee_to_goal", elements=xyz, unit="m", frame="robot_base", kind="derived", derivation="ee_to_goal"),
-        Signal(name="ee_pos", elements=xyz, unit="m", frame="robot_base", kind="privileged", sensors=("ee_pos",)),
-    )  # fmt: skip
+        Signal(
+            name="ee_to_goal",
+            elements=xyz,
+            unit="m",
+            frame="robot_base",
+            kind="derived",
+            derivation="ee_to_goal",
+        ),
+        Signal(
+            name="ee_pos",
+            elements=xyz,
+            unit="m",
+            frame="robot_base",
+            kind="privileged",
+            sensors=("ee_pos",),
+        ),
+    )
     robot = RobotInfo(
-        name="testarm", kind="arm", base="fixed", base_body="base",
+        name="testarm",
+        kind="arm",
+        base="fixed",
+        base_body="base",
         joints=tuple(
-            Joint(name=n, kind="hinge", low=-1.8, high=1.8, velocity=3.0, effort=4.0, home=HOME[i], kp=12.0, kd=1.0)
+            Joint(
+                name=n,
+                kind="hinge",
+                low=-1.8,
+                high=1.8,
+                velocity=3.0,
+                effort=4.0,
+                home=HOME[i],
+                kp=12.0,
+                kd=1.0,
+            )
             for i, n in enumerate(names)
         ),
-        actuators=names, chain=arm_chain(joints), ee_site="ee", mass_kg=0.3 + 0.1 * joints,
+        actuators=names,
+        chain=arm_chain(joints),
+        ee_site="ee",
+        mass_kg=0.3 + 0.1 * joints,
         source_format="mjcf",
-    )  # fmt: skip
+    )
     info = SceneInfo(
         task=REACH.model_copy(update={"parameters": {**REACH.parameters, **parameters}}),
-        robot=robot, base_position_m=BASE, base_quaternion=(1.0, 0.0, 0.0, 0.0),
+        robot=robot,
+        base_position_m=BASE,
+        base_quaternion=(1.0, 0.0, 0.0, 0.0),
         signals=signals,
         observations=("joint_pos", "joint_vel", "joint_target", "goal_pos", "ee_to_goal"),
         critic=("ee_pos",),
         actions=ActionSpec(
-            joints=names, mode="relative", scale=(0.1,) * joints, offset=(0.0,) * joints,
-            low=(-1.8,) * joints, high=(1.8,) * joints,
+            joints=names,
+            mode="relative",
+            scale=(0.1,) * joints,
+            offset=(0.0,) * joints,
+            low=(-1.8,) * joints,
+            high=(1.8,) * joints,
         ),
-        chain=arm_chain(joints), control_s=CONTROL_S, timestep_s=TIMESTEP_S,
-        randomization=randomization, movable=(), bodies=model.nbody, geoms=model.ngeom,
-        nq=model.nq, nv=model.nv, nu=model.nu, settle_speed_m_s=0.0,
-        camera_position_m=(0.6, 0.6, 0.5), camera_target_m=(0.0, 0.0, 0.2),
-    )  # fmt: skip
+        chain=arm_chain(joints),
+        control_s=CONTROL_S,
+        timestep_s=TIMESTEP_S,
+        randomization=randomization,
+        movable=(),
+        bodies=model.nbody,
+        geoms=model.ngeom,
+        nq=model.nq,
+        nv=model.nv,
+        nu=model.nu,
+        settle_speed_m_s=0.0,
+        camera_position_m=(0.6, 0.6, 0.5),
+        camera_target_m=(0.0, 0.0, 0.2),
+    )
     files = {"scene_train.xml": xml.encode(), "scene.xml": xml.encode()}
     return Scene(info, files, goals, configurations, np.zeros((0, 3), np.float32))
 
@@ -149,3 +270,26 @@ def _goals(model: mujoco.MjModel, joints: int, count: int = 200) -> tuple[np.nda
             goals.append(data.site_xpos[site] - data.xpos[base])
             configurations.append(data.qpos.copy())
     return np.float32(goals), np.float32(configurations)
+
+
+@cache
+def small_environment() -> Environment:
+    """Return a 3-joint arm with the default randomization, compiled once per process."""
+    scene = arm_scene(3, clutter=False)
+    network = NetworkSpec(actor=(16,), critic=(16,))
+    return Environment.build(scene, load_model(scene), network, 5.0)
+
+
+def some_policy(environment: Environment, seed: int = 0) -> PolicyState:
+    """Return random weights that move the arm."""
+    widths = environment.observation_width, environment.critic_width, environment.action_width
+    random = np.random.default_rng(seed)
+    params = initial_params(random, environment.network, *widths, std=0.3)
+    last = len(environment.network.actor)
+    params[f"actor/{last}/w"] = params[f"actor/{last}/w"] * 50
+    return PolicyState(params, empty(environment.critic_width))
+
+
+def key(*numbers: int) -> np.ndarray:
+    """Return a generator key."""
+    return np.array([*numbers, 0][:2], np.uint32)

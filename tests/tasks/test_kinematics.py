@@ -13,21 +13,44 @@ from r2s.sim.model import load_model
 from r2s.tasks.kinematics import chain_position, projected_gravity
 
 ODD_XML = """
-<mujoco><compiler angle="radian"/><worldbody><body name="base"><geom size=".1"/>
- <body name="a" pos=".1 .2 .3" quat=".8 .1 .5 .2"><joint name="h" axis="1 2 3" pos=".05 -.02 .1" ref=".4"/><geom size=".1"/>
-  <body name="b" pos="-.1 .1 .2" quat=".1 .9 0 .3"><joint name="s" type="slide" axis="0 1 1"/><geom size=".1"/>
-   <body name="c" pos=".2 0 0"><geom size=".1"/><site name="tip" pos=".03 .04 .05"/></body></body></body></body></worldbody></mujoco>
+<mujoco>
+  <compiler angle="radian"/>
+  <worldbody>
+    <body name="base"><geom size=".1"/>
+      <body name="a" pos=".1 .2 .3" quat=".8 .1 .5 .2">
+        <joint name="h" axis="1 2 3" pos=".05 -.02 .1" ref=".4"/><geom size=".1"/>
+        <body name="b" pos="-.1 .1 .2" quat=".1 .9 0 .3">
+          <joint name="s" type="slide" axis="0 1 1"/><geom size=".1"/>
+          <body name="c" pos=".2 0 0"><geom size=".1"/><site name="tip" pos=".03 .04 .05"/></body>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
 """
 ODD_CHAIN = Chain(
     base="base",
     tip="tip",
     links=(
-        Link(position=(0.1, 0.2, 0.3), quaternion=(0.8, 0.1, 0.5, 0.2), joint="h", axis=(1, 2, 3), anchor=(0.05, -0.02, 0.1), reference=0.4),
-        Link(position=(-0.1, 0.1, 0.2), quaternion=(0.1, 0.9, 0, 0.3), joint="s", kind="slide", axis=(0, 1, 1)),
+        Link(
+            position=(0.1, 0.2, 0.3),
+            quaternion=(0.8, 0.1, 0.5, 0.2),
+            joint="h",
+            axis=(1, 2, 3),
+            anchor=(0.05, -0.02, 0.1),
+            reference=0.4,
+        ),
+        Link(
+            position=(-0.1, 0.1, 0.2),
+            quaternion=(0.1, 0.9, 0, 0.3),
+            joint="s",
+            kind="slide",
+            axis=(0, 1, 1),
+        ),
         Link(position=(0.2, 0, 0), quaternion=(1, 0, 0, 0)),
         Link(position=(0.03, 0.04, 0.05), quaternion=(1, 0, 0, 0)),
     ),
-)  # fmt: skip
+)
 
 
 def mujoco_tips(model, qpos, site, base):

@@ -29,13 +29,13 @@ def random_case(seed):
     rng = np.random.default_rng(seed)
     shape = (20, 6)
     ended = rng.uniform(size=shape) < 0.15
-    return dict(
-        reward=rng.normal(size=shape).astype(np.float32),
-        value=rng.normal(size=(21, 6)).astype(np.float32),
-        terminated=ended & (rng.uniform(size=shape) < 0.5),
-        ended=ended,
-        valid=rng.uniform(size=shape) < 0.85,
-    )
+    return {
+        "reward": rng.normal(size=shape).astype(np.float32),
+        "value": rng.normal(size=(21, 6)).astype(np.float32),
+        "terminated": ended & (rng.uniform(size=shape) < 0.5),
+        "ended": ended,
+        "valid": rng.uniform(size=shape) < 0.85,
+    }
 
 
 def run(**case):
@@ -51,13 +51,13 @@ def test_is_the_brute_force_sum():
 
 
 def test_a_time_limit_keeps_the_last_value_and_a_fall_does_not():
-    case = dict(
-        reward=np.zeros((1, 2), np.float32),
-        value=np.array([[0, 0], [10, 10]], np.float32),
-        terminated=np.array([[False, True]]),
-        ended=np.array([[True, True]]),
-        valid=np.ones((1, 2), bool),
-    )
+    case = {
+        "reward": np.zeros((1, 2), np.float32),
+        "value": np.array([[0, 0], [10, 10]], np.float32),
+        "terminated": np.array([[False, True]]),
+        "ended": np.array([[True, True]]),
+        "valid": np.ones((1, 2), bool),
+    }
     advantage, _ = run(**case)
     np.testing.assert_allclose(advantage[0], [9.0, 0.0])
 
