@@ -63,13 +63,15 @@ def mjcf(timestep_s: float = TIMESTEP_S) -> str:
         for j in JOINTS
     )
     sensors = "".join(
-        f'<jointpos name="joint_pos/{j}" joint="robot/{j}"/><jointvel name="joint_vel/{j}" joint="robot/{j}"/>'
+        f'<jointpos name="joint_pos/{j}" joint="robot/{j}"/>'
+        f'<jointvel name="joint_vel/{j}" joint="robot/{j}"/>'
         for j in JOINTS
     )
     home = " ".join(str(v) for v in HOME.values())
-    return f"""<mujoco model="small_arm"><compiler angle="radian"/><option timestep="{timestep_s}" integrator="implicitfast"/>
+    return f"""<mujoco model="small_arm"><compiler angle="radian"/>
+    <option timestep="{timestep_s}" integrator="implicitfast"/>
     <worldbody><geom name="floor" type="plane" size="0 0 1"/>
-      <body name="table_0" pos="0.55 0 0.02"><geom name="table_0" type="box" size="0.15 0.2 0.02"/></body>
+      <body name="table_0" pos="0.7 0 0.02"><geom name="table_0" type="box" size="0.15 0.2 0.02"/></body>
       <body name="robot/base" pos="0 0 0.05"><geom type="cylinder" size="0.04 0.05"/>{body}</body>
     </worldbody><contact>
       <exclude body1="robot/base" body2="robot/shoulder_link"/>
@@ -141,7 +143,7 @@ def home_jacobian() -> tuple[np.ndarray, np.ndarray]:
 def scene(randomization: tuple[Randomize, ...] = RANDOMIZATION) -> Scene:
     rng = np.random.default_rng(7)
     _, tip = home_jacobian()
-    goals = tip + rng.uniform(-0.06, 0.06, (64, 3))
+    goals = tip + rng.uniform((-0.04, -0.05, 0.0), (0.04, 0.05, 0.08), (64, 3))
     joints = tuple(
         Joint(
             name=j, kind="hinge", low=LOW, high=HIGH, velocity=VELOCITY, effort=EFFORT,
@@ -155,7 +157,7 @@ def scene(randomization: tuple[Randomize, ...] = RANDOMIZATION) -> Scene:
         source_format="mjcf",
     )  # fmt: skip
     info = SceneInfo(
-        task=TaskSpec(name="reach", parameters={"episode_s": 2.0}, weights={}),
+        task=TaskSpec(name="reach", parameters={"episode_s": 1.2, "start_joint_rad": 0.1}, weights={}),
         robot=robot,
         base_position_m=(0.0, 0.0, 0.05),
         base_quaternion=(1.0, 0.0, 0.0, 0.0),
@@ -228,8 +230,8 @@ def policy(kind: str = "good", of: Scene | None = None) -> Policy:
     info = scene_.info
     network = NetworkSpec(actor=(18,), critic=(8,), activation="relu")
     observations = tuple(info.signal(name) for name in info.observations)
-    gains = {j: (KP, KD) for j in JOINTS}
-    limits = {j: (LOW, HIGH, VELOCITY, EFFORT) for j in JOINTS}
+    gains = dict.fromkeys(JOINTS, (KP, KD))
+    limits = dict.fromkeys(JOINTS, (LOW, HIGH, VELOCITY, EFFORT))
     w = weights(kind)
     onnx = build_graph(
         observations=observations,

@@ -113,8 +113,12 @@ class Controller:
         qd = self.observer.joints(values["joint_vel"]) if "joint_vel" in values else None
         verdict = self.envelope.check_effort(target, q, qd)
         if verdict is Verdict.RUN:
-            self.target, self.action = target, np.clip(action.astype(np.float64), -1.0, 1.0)
+            self.target, self.action = target, _unit(action)
         return Tick(verdict, self.target, action, feed)
+
+
+def _unit(action: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(action.astype(np.float64), -1.0), 1.0)
 
 
 def _shapes(shapes: dict) -> str:

@@ -7,16 +7,19 @@ it is reset. A guard says what a violation means for the tick, and latches after
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 from typing import Mapping
 
 import numpy as np
 
 from .contract import Contract
 
+STILL_FRACTION = 0.02  # of the velocity limit: slower is standing still
 
-class Verdict(Enum):
+
+class Verdict(IntEnum):
     """What to do this tick, from mild to grave."""
 
     RUN = 0
@@ -79,6 +82,8 @@ class Envelope:
         self.step = contract.velocity * contract.control_s
         self._contract = contract
         self._guards = guards(contract)
+        self._effort = np.where(contract.effort > 0, contract.effort, np.inf)
+        self._still = STILL_FRACTION * contract.velocity
         self._jump = (
             contract.safety.jump_factor * contract.velocity * contract.control_s
             + contract.safety.jump_slack
@@ -106,7 +111,7 @@ class Envelope:
     ) -> Verdict:
         """Judge what the robot delivered, before the policy sees it."""
         safety = self._contract.safety
-        finite = all(bool(np.isfinite(value).all()) for value in values.values())
+        finite = all(_finite(value) for value in values.values())
         worst = self.note("reading_finite", not finite)
         # `not <=` also catches an age that is NaN; a negative age is a clock that jumped.
         stale = not -safety.max_obs_age_s <= age_s <= safety.max_obs_age_s
@@ -126,7 +131,7 @@ class Envelope:
 
     def check_action(self, action: np.ndarray, target: np.ndarray) -> Verdict:
         """Judge what the policy said."""
-        finite = bool(np.isfinite(action).all() and np.isfinite(target).all())
+        finite = _finite(action) and _finite(target)
         return _graver(self.note("action_finite", not finite), self.latched)
 
     def limit(self, target: np.ndarray, last_target: np.ndarray) -> np.ndarray:
@@ -134,19 +139,23 @@ class Envelope:
 
         `last_target` is inside the limits (it came from `start` or from here), so both can be kept.
         """
-        stepped = np.clip(target, last_target - self.step, last_target + self.step)
+        # minimum and maximum cost a third of np.clip on arrays this small.
+        stepped = np.minimum(np.maximum(target, last_target - self.step), last_target + self.step)
         self.note("rate", bool((stepped != target).any()))
-        limited = np.clip(stepped, self.low, self.high)
+        limited = np.minimum(np.maximum(stepped, self.low), self.high)
         self.note("joint_limit", bool((limited != stepped).any()))
         return limited
 
     def check_effort(self, target: np.ndarray, q: np.ndarray, qd: np.ndarray | None) -> Verdict:
         """Estimate PD torque; a joint that pushes at its limit and does not move is stalled."""
         contract = self._contract
-        velocity = np.zeros_like(q) if qd is None else qd
-        torque = np.abs(contract.kp * (target - q) - contract.kd * velocity)
-        still = np.abs(velocity) < 0.02 * contract.velocity
-        stalled = bool(((torque >= contract.effort) & (contract.effort > 0) & still).any())
+        torque = contract.kp * (target - q)
+        if qd is not None:
+            torque = torque - contract.kd * qd
+        pushing = np.abs(torque) >= self._effort
+        if pushing.any() and qd is not None:
+            pushing &= np.abs(qd) < self._still
+        stalled = bool(pushing.any())
         return _graver(self.note("stall", stalled), self.latched)
 
     def note(self, name: str, violated: bool) -> Verdict:
@@ -166,7 +175,13 @@ class Envelope:
 
 
 def _graver(a: Verdict, b: Verdict) -> Verdict:
-    return a if a.value >= b.value else b
+    return a if a >= b else b
+
+
+def _finite(vector: np.ndarray) -> bool:
+    # A dot product spreads NaN and infinity, and takes a fifth of the time of np.isfinite(...).all().
+    # Beyond 1e154 it overflows: no sensor or motor has such a value either.
+    return math.isfinite(vector.dot(vector))
 
 
 def _ones(bits: int) -> int:

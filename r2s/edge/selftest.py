@@ -71,12 +71,14 @@ def measure_latency(
 ) -> dict[str, float]:
     """Return p50, p99 and p99.9 [us] of a whole tick, replaying the golden episode.
 
+    `cpu_p99` leaves out the time in which other programs had the processor.
+
     Raises:
-        EdgeError: R2S-EDGE-008 when one tick in a hundred takes longer than the control period.
+        EdgeError: R2S-EDGE-008 when one tick in a hundred computes longer than the control period.
     """
     controller = Controller(manifest.contract, policy, joint_names)
     steps = list(ticks(episode))
-    times_ns = []
+    times_ns, cpu_ns = [], []
     gc.collect()
     gc.disable()
     try:
@@ -84,18 +86,21 @@ def measure_latency(
             _, reading, now_s, reset = steps[index % len(steps)]
             if reset or index == 0:
                 controller.reset(reading)
-            begin = time.perf_counter_ns()
+            cpu_begin, begin = time.thread_time_ns(), time.perf_counter_ns()
             controller.tick(reading, now_s)
             times_ns.append(time.perf_counter_ns() - begin)
+            cpu_ns.append(time.thread_time_ns() - cpu_begin)
     finally:
         gc.enable()
     p50, p99, p999 = np.percentile(np.array(times_ns[200:]) / 1e3, [50, 99, 99.9]).tolist()
-    if p99 > 1e6 * manifest.contract.control_s:
+    cpu_p99 = float(np.percentile(np.array(cpu_ns[200:]) / 1e3, 99))
+    if cpu_p99 > 1e6 * manifest.contract.control_s:
         raise EdgeError(
             "R2S-EDGE-008",
-            f"one tick in a hundred takes {p99 / 1e3:.1f} ms or more",
+            f"one tick in a hundred computes for {cpu_p99 / 1e3:.1f} ms or more",
             where=f"the control period is {1e3 * manifest.contract.control_s:.1f} ms",
             why="the robot would get its commands late",
-            remedy="stop other programs on this computer, or choose a faster power mode",
+            remedy="choose a faster power mode, or train a smaller network or a longer control period",
         )
-    return {"p50": round(p50, 1), "p99": round(p99, 1), "p999": round(p999, 1)}
+    names = ("p50", "p99", "p999", "cpu_p99")
+    return {n: round(v, 1) for n, v in zip(names, (p50, p99, p999, cpu_p99), strict=True)}

@@ -40,7 +40,8 @@ def make_judge(task: Task, where: Layout) -> Judge:
         after, judged = task.advance(moment, chance)
         return after, Ruling(judged.success, judged.terminated, error_of(moment))
 
-    step = jax.jit(jax.vmap(one))
+    # A loop, not vmap: vector code rounds by position, and a trial must not depend on the others.
+    step = jax.jit(lambda *rows: jax.lax.map(lambda row: one(*row), rows))
 
     def judge(state, *arrays: np.ndarray) -> tuple[TaskState, Ruling]:
         after, ruling = step(state, *(jnp.float32(array) for array in arrays))

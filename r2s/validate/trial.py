@@ -1,4 +1,8 @@
-"""How the trials of a scenario begin: draws, task and pose, from a seed per (scenario, trial)."""
+"""How the trials of a scenario begin: draws, task and pose, from a seed per (scenario, trial).
+
+JAX runs here in loops over trials (`lax.map`), not batched: vector code rounds by position in the batch,
+and a trial must be the same however many others run.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +64,7 @@ def begin(
     memory = np.array([chance.random(task.draws.reset) for chance in chances], dtype=np.float32)
     pose = np.array([chance.random(task.draws.start) for chance in chances], dtype=np.float32)
     draws = _draws(plan, scenario, uniform)
-    task_state = jax.vmap(task.reset)(jnp.asarray(memory))
+    task_state = jax.lax.map(task.reset, jnp.asarray(memory))
     qpos, hold = _start(model, where, task, plan, draws, pose)
     delay = np.zeros(len(numbers), dtype=np.int64)
     if plan.action_latency is not None:
@@ -87,7 +91,7 @@ def _plain(scene: Scene) -> tuple:
 
 def _draws(plan: Plan, scenario: Scenario, uniform: np.ndarray) -> dict[str, np.ndarray]:
     if scenario.draw == "random":
-        drawn = plan.sample(jnp.asarray(uniform))
+        drawn = jax.lax.map(plan.sample, jnp.asarray(uniform))
         return {name: np.asarray(values, dtype=np.float64) for name, values in drawn.items()}
     return {
         entry.name: np.full((len(uniform), size), scenario.pinned[entry.name])
@@ -110,5 +114,5 @@ def _start(
         return plan.moved(qpos, drawn), begun.joints
 
     narrow = {name: jnp.float32(values) for name, values in draws.items()}
-    qpos, hold = jax.vmap(start)(jnp.asarray(uniform), narrow)
+    qpos, hold = jax.lax.map(lambda row: start(*row), (jnp.asarray(uniform), narrow))
     return np.asarray(qpos, dtype=np.float64), np.asarray(hold, dtype=np.float64)

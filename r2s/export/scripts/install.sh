@@ -45,18 +45,21 @@ if [ "$rollback" = yes ]; then
 fi
 
 slot=$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:16])' "$here/SHA256SUMS")
-sh "$here/selftest.sh" >/dev/null
 mkdir -p "$prefix/slots"
 now=$(slot_of current)
-if [ ! -d "$prefix/slots/$slot" ]; then
+if [ -d "$prefix/slots/$slot" ]; then
+    sh "$here/selftest.sh" >/dev/null # a damaged copy is refused; the slot is tested at every start
+else
     part="$prefix/slots/.$slot.part"
     rm -rf -- "$part"
     mkdir -- "$part"
+    trap 'rm -rf -- "$part"' EXIT
     cp -R -- "$here/." "$part/"
     find "$part" -name __pycache__ -type d -prune -exec rm -rf -- {} +
+    sh "$part/selftest.sh" --write >/dev/null
     mv -- "$part" "$prefix/slots/$slot"
+    trap - EXIT
 fi
-sh "$prefix/slots/$slot/selftest.sh" --write >/dev/null
 if [ "$now" != "$slot" ]; then
     point current "$slot"
     if [ -n "$now" ]; then point previous "$now"; fi
