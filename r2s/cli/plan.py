@@ -29,7 +29,7 @@ def plan(
 
     if recipe is not None:
         target = recipes.steps(loaded_recipe(session, recipe, set))
-        return planned(session.store(create=True), target)
+        return planned(session.store_to_plan(), target)
     store = session.store()
     return planned(store, graph.rest_of_chain(store, session.current(store), session.settings()))
 

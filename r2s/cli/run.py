@@ -40,11 +40,11 @@ def run(
         raise typer.Exit
     loaded = loaded_recipe(session, recipe, set)
     target = recipes.steps(loaded, replace=replace)
-    store = session.store(create=True)
     if dry_run:
         from r2s.cli.plan import planned
 
-        return planned(store, target)
+        return planned(session.store_to_plan(), target)
+    store = session.store(create=True)
     results = session.execute(store, target)
     store.set_current(loaded.name)
     stages = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Session:
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     argv: tuple[str, ...] = ()
     _store: Store | None = None
+    _vanishing: tempfile.TemporaryDirectory[str] | None = None
 
     def store(self, *, create: bool = False) -> Store:
         """Open the workspace: `--workspace`, R2S_WORKSPACE, or found upwards from here.
@@ -54,11 +56,24 @@ class Session:
                 self.tell(f"made a workspace: {path}")
         return self._store
 
+    def store_to_plan(self) -> Store:
+        """Open the workspace, or an empty one that vanishes: planning makes none."""
+        from r2s.store import Store, find_workspace
+
+        found = find_workspace(Path.cwd(), self.workspace, os.environ)
+        if self._store is None and (found is None or not found.exists()):
+            self._vanishing = tempfile.TemporaryDirectory(prefix="r2s-plan-")
+            self._store = Store.create(Path(self._vanishing.name) / ".r2s")
+        return self.store()
+
     def close(self) -> None:
         """Let go of the workspace: what this command held may be collected again."""
         if self._store is not None:
             self._store.close()
             self._store = None
+        if self._vanishing is not None:
+            self._vanishing.cleanup()
+            self._vanishing = None
 
     def settings(self) -> Settings:
         """Return the seed and the flags as the engine takes them."""

@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field
 
 from r2s.artifacts.base import Frozen
+from r2s.cli import app
 from r2s.cli.flags import field_help, given, leaves, parse, type_name
 from r2s.engine.catalog import STAGES
 
@@ -89,3 +90,11 @@ def test_a_nested_model_is_written_with_its_fields_name():
     assert given(values, STAGES) == {
         "train": {"ppo": {"learning_rate": 1e-4, "adaptive_rate": False}}
     }
+
+
+@pytest.mark.parametrize("command", app.COMMANDS)
+def test_no_two_settings_of_a_command_share_a_flag(command: str):
+    group = app.LazyGroup(name="r2s")
+    options = group.get_command(None, command).params
+    flags = [flag for each in options for flag in (*each.opts, *each.secondary_opts)]
+    assert sorted(flags) == sorted(set(flags))
