@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from r2s.store import checkpoints, errors, fs, names, oci, runs, trash, workspace
+from r2s.store import checkpoints, errors, fs, ledger, names, oci, runs, trash, workspace
 
 if TYPE_CHECKING:
     from r2s.store.store import Store
@@ -95,7 +95,7 @@ def _belongs(parts: tuple[str, ...]) -> bool:
     if top == "refs":
         return names.is_name("/".join(rest))
     if top == "runs":
-        return rest == ("ledger",) or (len(rest) == 2 and runs.is_record_file(*rest))
+        return len(rest) == 2 and runs.belongs(*rest)
     if top == "checkpoints":
         return len(rest) == 2 and names.is_hex(rest[0]) and checkpoints.is_file_name(rest[1])
     if top == "trash":
@@ -185,16 +185,24 @@ def _runs(store: Store) -> list[Finding]:
         except errors.IntegrityError as exc:
             place = path.relative_to(store.path).as_posix()
             found.append(Finding("bad record", place, exc.what))
+    for shard in store.run_files.shards():
+        found += _ledger(
+            store.path / "runs" / shard, {name for name in present if name[:2] == shard}
+        )
+    return found
+
+
+def _ledger(shard: Path, present: set[str]) -> list[Finding]:
+    place = f"runs/{shard.name}"
     try:
-        listed = store.run_files.listed()
+        listed = ledger.read(shard)
     except errors.IntegrityError as exc:
-        return [*found, Finding("bad record", "runs/ledger", exc.what)]
-    if present and not fs.exists(store.run_files.ledger):
-        found.append(Finding("missing", "runs/ledger", "the list of runs is gone"))
+        return [Finding("bad record", f"{place}/{ledger.NAME}", exc.what)]
+    if listed is None:
+        what = "the list of runs is gone"
+        return [Finding("missing", f"{place}/{ledger.NAME}", what)] if present else []
     gone = sorted(listed - present)
-    return found + [
-        Finding("missing", f"runs/{name[:2]}/{name}", "the ledger lists this run") for name in gone
-    ]
+    return [Finding("missing", f"{place}/{name}", "the ledger lists this run") for name in gone]
 
 
 def _index(store: Store) -> list[Finding]:

@@ -10,40 +10,51 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from r2s.core.canonical import canonical_json, digest_json
+from r2s.core.canonical import canonical_json, digest_bytes
 from r2s.store import errors
 
 MAX_RECORD_BYTES = 64 << 20
 
 
 def seal(schema: str, body: dict[str, Any]) -> bytes:
-    """Return the bytes of a record of the given schema."""
+    """Return the bytes of a record: canonical JSON `{"body", "check", "schema"}` and a newline."""
     try:
-        content = {"schema": schema, "body": body}
-        return canonical_json({**content, "check": digest_json(content)}) + b"\n"
+        content = canonical_json({"body": body, "schema": schema})
     except (TypeError, ValueError, RecursionError) as exc:
         raise errors.bad_artifact(str(exc), where=schema) from exc
+    tail = _tail(schema)
+    check = digest_bytes(content).encode()
+    return content.removesuffix(tail) + _CHECK + check + b'"' + tail + b"\n"
 
 
 def unseal(data: bytes, schema: str, where: str) -> dict[str, Any]:
     """Return the body of a sealed record.
 
+    The digest is taken of the very bytes, so nothing is parsed before it is known to be intact, and
+    nothing is encoded again (which would cost most of the time of listing 10,000 runs).
+
     Raises:
         IntegrityError: R2S-STORE-013, whatever the bytes are.
     """
-    content = parse_object(data, where)
-    body = content.get("body")
-    if content.get("schema") != schema:
-        raise errors.bad_record(where, f"expected schema {schema}")
-    if not isinstance(body, dict) or set(content) != {"schema", "body", "check"}:
-        raise errors.bad_record(where, "fields are missing or unknown")
-    try:
-        intact = seal(schema, body) == data
-    except errors.R2SError:
-        intact = False
-    if not intact:
+    tail = _tail(schema)
+    end = len(data) - len(tail) - 1
+    start = end - _CHECK_BYTES
+    if start < 0 or data[end:] != tail + b"\n" or not data[start:].startswith(_CHECK):
+        raise errors.bad_record(where, f"it is no record of the kind {schema}")
+    if data[start:end] != _CHECK + digest_bytes(data[:start] + tail).encode() + b'"':
         raise errors.bad_record(where, "its check digest does not match")
+    body = parse_object(data, where).get("body")
+    if not isinstance(body, dict):
+        raise errors.bad_record(where, "it has no body")
     return body
+
+
+_CHECK = b',"check":"'
+_CHECK_BYTES = len(_CHECK) + len("sha256:") + 64 + 1
+
+
+def _tail(schema: str) -> bytes:
+    return b',"schema":"' + schema.encode() + b'"}'
 
 
 def parse_object(data: bytes, where: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def mend(store: Store) -> tuple[list[Broken], Repair]:
             _restore_ref(store, finding.path.removeprefix("refs/"), listed, report)
         elif _must_go(finding):
             _quarantine_finding(store, finding, report)
-    store.run_files.rebuild_ledger(store.temporary())
+    store.run_files.rebuild_ledgers(store.temporary)
     broken = _broken(store, report)
     with store.names_lock():
         store.write_index(forget_lost=True)
@@ -116,7 +116,7 @@ def _broken(store: Store, report: Repair) -> list[Broken]:
         if output and output not in used.damaged and not store.has(output):
             _quarantine(store, path)
             report.mended.append(f"forgot the run {path.stem[:12]}, whose output is gone")
-    store.run_files.rebuild_ledger(store.temporary())
+    store.run_files.rebuild_ledgers(store.temporary)
     broken = []
     for digest in used.damaged:
         record = made.get(digest, {})

@@ -2,23 +2,21 @@
 
 One sealed file per attempt, `runs/ab/<key>-<recorded ns>.json`, never changed: a second attempt with
 another output stands beside the first, which stays the answer. The time in the name orders the log
-without opening 10,000 files. `runs/ledger` lists the names, so that a record that vanished is noticed;
-it is written after the record and gives way to it.
+without opening 10,000 files. Beside the records of a shard its ledger lists them; see `ledger`.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from r2s.store import errors, fs, names
+from r2s.store import errors, fs, ledger, names
 from r2s.store.records import seal, unseal
 
 SCHEMA = "r2s.run-record/1"
-LEDGER_SCHEMA = "r2s.run-ledger/1"
 _FILE = re.compile(r"([0-9a-f]{64})-([0-9]{20})\.json", re.ASCII)
 
 Kept = Literal["first", "same", "attempt"]
@@ -29,7 +27,6 @@ class Runs:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.ledger = folder / "ledger"
 
     def put(self, key: str, record: dict[str, Any], temporary: Callable[[], Path]) -> Kept:
         """Keep an attempt. One that repeats the output of a kept attempt adds nothing."""
@@ -40,14 +37,14 @@ class Runs:
         earlier = self.attempts(key)
         finished = [each for each in earlier if each.get("output")]
         if output is not None and any(each["output"] == output for each in finished):
-            self.write_ledger(temporary())
+            ledger.add(self.folder / hexadecimal[:2], [], temporary)
             return "same"
         newest = max((int(path.stem[65:]) for path in self._paths(hexadecimal)), default=0)
         stamp = max(time.time_ns(), newest + 1)
         path = self.folder / hexadecimal[:2] / f"{hexadecimal}-{stamp:020d}.json"
         fs.make_folder(path.parent)
         fs.replace(path, seal(SCHEMA, {"file": path.name, "record": record}), temporary())
-        self.write_ledger(temporary(), add={path.name})
+        ledger.add(path.parent, [path.name], temporary)
         return "attempt" if finished else "first"
 
     def attempts(self, key: str) -> list[dict[str, Any]]:
@@ -56,13 +53,8 @@ class Runs:
 
     def files(self) -> list[Path]:
         """Return every record file, oldest first, without opening any."""
-        found = [
-            self.folder / shard / name
-            for shard in fs.names_in(self.folder)
-            for name in fs.names_in(self.folder / shard)
-            if is_record_file(shard, name)
-        ]
-        return sorted(found, key=lambda path: path.stem[65:])
+        named = [(name[65:], name) for shard in self.shards() for name in self._names(shard)]
+        return [self.folder / name[:2] / name for _, name in sorted(named)]
 
     def newest_last(self, last: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield readable records, the newest last; only the newest `last` when given."""
@@ -73,39 +65,27 @@ class Runs:
         """Yield readable records, the newest first, opening each only when it is asked for."""
         return _readable(reversed(self.files()))
 
-    def listed(self) -> set[str]:
-        """Return the file names in the ledger.
+    def shards(self) -> list[str]:
+        """Return the folders that hold records, named by the first two digits of the keys."""
+        return [name for name in fs.names_in(self.folder) if is_shard(name)]
 
-        Raises:
-            IntegrityError: R2S-STORE-013.
-        """
-        data = fs.read(self.ledger)
-        if data is None:
-            return set()
-        listed = unseal(data, LEDGER_SCHEMA, str(self.ledger)).get("files")
-        if not isinstance(listed, list) or not all(
-            isinstance(name, str) and _FILE.fullmatch(name) for name in listed
-        ):
-            raise errors.bad_record(str(self.ledger), "it lists no files")
-        return set(listed)
+    def write_ledgers(self, temporary: Callable[[], Path]) -> None:
+        """Add to every ledger what is there and not in it (a process died in between)."""
+        for shard in self.shards():
+            ledger.add(self.folder / shard, self._names(shard), temporary)
 
-    def write_ledger(
-        self, temporary: Path, *, add: Set[str] = frozenset(), drop: Set[str] = frozenset()
-    ) -> None:
-        """Rewrite the ledger as what it lists and what is there. A damaged one is left to repair."""
-        try:
-            listed = self.listed()
-        except errors.IntegrityError:
-            return
-        complete = (listed | {path.name for path in self.files()} | add) - drop
-        if complete != listed:
-            body = {"files": sorted(complete)}
-            fs.replace(self.ledger, seal(LEDGER_SCHEMA, body), temporary)
+    def rebuild_ledgers(self, temporary: Callable[[], Path]) -> None:
+        """Make every ledger list exactly the records that are there."""
+        for shard in self.shards():
+            ledger.write(self.folder / shard, set(self._names(shard)), temporary)
 
-    def rebuild_ledger(self, temporary: Path) -> None:
-        """Make the ledger list exactly the records that are there."""
-        body = {"files": sorted(path.name for path in self.files())}
-        fs.replace(self.ledger, seal(LEDGER_SCHEMA, body), temporary)
+    def strike(self, gone: Iterable[str], temporary: Callable[[], Path]) -> None:
+        """Take records off the ledgers, before they are moved away."""
+        for shard in {name[:2] for name in gone}:
+            ledger.drop(self.folder / shard, set(gone), temporary)
+
+    def _names(self, shard: str) -> list[str]:
+        return [name for name in fs.names_in(self.folder / shard) if is_record_file(shard, name)]
 
     def _paths(self, hexadecimal: str) -> list[Path]:
         folder = self.folder / hexadecimal[:2]
@@ -116,9 +96,19 @@ class Runs:
         ]
 
 
+def is_shard(name: str) -> bool:
+    """Whether `runs/<name>` is a folder of records."""
+    return len(name) == 2 and all(digit in "0123456789abcdef" for digit in name)
+
+
 def is_record_file(shard: str, name: str) -> bool:
     """Whether `runs/<shard>/<name>` is a place for a run record."""
     return bool(_FILE.fullmatch(name)) and name[:2] == shard
+
+
+def belongs(shard: str, name: str) -> bool:
+    """Whether r2s may have put a file at `runs/<shard>/<name>`."""
+    return is_record_file(shard, name) or (is_shard(shard) and name == ledger.NAME)
 
 
 def key_hex(key: str) -> str:

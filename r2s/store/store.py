@@ -64,7 +64,7 @@ class Store:
         store = cls(path)
         with suppress(R2SError):  # a read-only workspace can still be read
             if sweep(path / "leases", path / "scratch"):
-                store._rewrite_index()
+                store._finish_for_the_dead()
         return store
 
     def close(self) -> None:
@@ -451,9 +451,11 @@ class Store:
         if fs.read(self.path / "index.json") != data:
             fs.replace(self.path / "index.json", data, self.temporary())
 
-    def _rewrite_index(self) -> None:
+    def _finish_for_the_dead(self) -> None:
+        """Bring what is derived up to date: somebody died between a ref or run and its list."""
         with self.commit_lock(), self.names_lock():
             self.write_index()
+            self.run_files.write_ledgers(self.temporary)
 
     def _where(self, manifest: Manifest, part: str) -> str:
         called = [

@@ -48,7 +48,7 @@ def throw(store: Store, load: Load, identifier: str) -> str | None:
     for name, numbers in load.refs.items():
         _forget_versions(store, name, set(numbers))
     if load.runs:
-        store.run_files.write_ledger(store.temporary(), drop=set(load.runs))
+        store.run_files.strike(load.runs, store.temporary)
     run_folders = {name[:2] for name in load.runs}
     for name in load.runs:
         fs.rename_if_there(store.path / "runs" / name[:2] / name, folder / "runs" / name)
@@ -101,7 +101,7 @@ def restore(store: Store, identifier: str) -> list[str]:
         fs.make_folder(target.parent)
         fs.rename_if_there(folder / "runs" / name, target)
         fs.flush_folder(target.parent)
-    store.run_files.rebuild_ledger(store.temporary())
+    store.run_files.rebuild_ledgers(store.temporary)
     for name, entries in _forgotten(folder).items():
         merged = {entry.number: entry for entry in [*entries, *store.reflog(name)]}
         history = [merged[number] for number in sorted(merged, reverse=True)]
