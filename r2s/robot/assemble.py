@@ -69,6 +69,7 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     context.progress("robot: home pose", 0.8, 1.0)
     plain = _compile(robot, colliders, exclude, path)
     home, reach = _home(robot, plain, morphology, ee_site, samples, context.seed)
+    exclude = _without_home_contacts(robot, plain, home, exclude)
     controls = decide_controls(
         robot,
         plain,
@@ -261,6 +262,17 @@ def _at(model, home: Mapping[str, float]):
     return data
 
 
+def _without_home_contacts(robot, model, home: Mapping[str, float], exclude):
+    """Exclude pairs that touch at home: no pose would be at rest with them, and none was found without."""
+    q = np.array([home[model.joint(joint).name] for joint in range(model.njnt)])
+    found = sorted(set(touching(model, q[None])) - set(exclude))
+    for one, other in found:
+        robot.repair(
+            "home-contact", f"{one} {other}", "touch at home", "excluded", "the home pose must rest"
+        )
+    return tuple(sorted({*exclude, *found}))
+
+
 def _lowest(model, home: Mapping[str, float]) -> float:
     data = _at(model, home)
     heights = [lowest_point(model, data, g) for g in range(model.ngeom) if model.geom_contype[g]]
@@ -293,4 +305,4 @@ def _base_radius(robot: Description) -> float:
 def _name(robot: Description, path: Path, config: Config) -> str:
     """Return the name given, else the file's, else what the description calls itself."""
     stem = "" if path.stem.lower() in GENERIC_STEMS else path.stem
-    return (legal_name(config.name or stem or robot.name) or "robot").lower()
+    return (legal_name(config.robot_name or stem or robot.name) or "robot").lower()

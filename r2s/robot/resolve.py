@@ -63,9 +63,8 @@ class Resolver:
             f"the collision mesh {name} of link {link} is not there",
             where=str(self.description),
             why=f"tried:\n    {tried}",
-            remedy=f"pass --package-path with the folder that contains {package!r}, "
-            "for example: r2s build-scene --robot "
-            f"{self.description} --package-path /path/to/folder",
+            remedy=f"name the folder that contains {package!r}: r2s robot {self.description} "
+            "--package-path FOLDER (in build-scene: --robot-package-path FOLDER)",
         )
 
     def _ancestors(self) -> list[Path]:

@@ -35,7 +35,7 @@ class Config(Frozen):
     samples: int = Field(
         2000, ge=100, le=100_000, description="configurations sampled for self-collision and reach"
     )
-    name: str = Field("", description="name of the robot; empty: taken from the file")
+    robot_name: str = Field("", description="name of the robot; empty: taken from the file")
 
 
 def source_files(role: str, path: Path) -> list[Path]:

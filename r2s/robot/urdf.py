@@ -14,12 +14,14 @@ from r2s.robot.meshes import MAX_FACES, MeshPart, load_mesh
 from r2s.robot.names import Names
 from r2s.robot.resolve import Resolver
 from r2s.robot.urdf_elements import (
+    UNLIMITED,
     count_below,
     finite,
     is_xacro,
     link_of,
     primitive,
     read_colour,
+    read_limit,
     read_number,
     read_origin,
     read_vector,
@@ -309,16 +311,18 @@ class _Reader:
             robot.repair("zero-axis", name, "0 0 0", "1 0 0", "the URDF default axis is x")
             axis = np.eye(3)[0]
         limit = joint.find("limit")
-        number = {key: read_number(limit, key) for key in ("lower", "upper", "velocity", "effort")}
+        number = {key: read_limit(limit, key) for key in ("lower", "upper", "velocity", "effort")}
         low, high = number["lower"] or 0.0, number["upper"] or 0.0
         limited = kind != "continuous"
+        if limited and max(abs(low), abs(high)) == UNLIMITED:
+            low = high = 0.0  # written as a huge range, meant as none
         if limited and low > high:
             robot.repair("inverted-limits", name, f"{low} {high}", f"{high} {low}", "lower > upper")
             low, high = high, low
         if limited and high - low < 1e-9:
             full = np.pi if kind == "revolute" else 1.0
             robot.repair(
-                "no-limits", name, f"{low} {high}", f"+-{full:.4g}", "an empty range would lock it"
+                "no-limits", name, f"{low} {high}", f"+-{full:.4g}", "no range, or an endless one"
             )
             low, high, limited = -full, full, kind == "prismatic"
         if not limited:
@@ -341,8 +345,8 @@ class _Reader:
             low,
             high,
             limited,
-            velocity=number["velocity"] if (number["velocity"] or 0) > 0 else None,
-            effort=number["effort"] if (number["effort"] or 0) > 0 else None,
+            velocity=_known(number["velocity"]),
+            effort=_known(number["effort"]),
             damping=damping if (damping or 0) > 0 else None,
             friction=max(read_number(dynamics, "friction") or 0.0, 0.0),
             mimic=followed,
@@ -382,3 +386,8 @@ class _Reader:
             why=why,
             remedy=f"check_urdf {self.path}",
         )
+
+
+def _known(limit: float | None) -> float | None:
+    """Return a velocity or effort limit, None where zero, negative or endless means "not stated"."""
+    return limit if limit is not None and 0 < limit < UNLIMITED else None

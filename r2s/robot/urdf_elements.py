@@ -10,6 +10,7 @@ from r2s.core import rigid
 from r2s.core.rigid import Array
 
 MAX_NUMBER = 1e9  # metres, kilograms, newtons: more is a slip of the pen
+UNLIMITED = 1e6  # rad, m, N*m: no joint has a limit that large
 Rgba = tuple[float, float, float, float]
 
 
@@ -69,6 +70,17 @@ def read_vector(text: str, count: int | None = 3) -> Array:
 def read_number(element: ET.Element | None, key: str) -> float | None:
     text = element.get(key) if element is not None else None
     return finite(text) if text not in (None, "") else None
+
+
+def read_limit(element: ET.Element | None, key: str) -> float | None:
+    """Return a limit; one beyond MAX_NUMBER, infinity too, is UNLIMITED."""
+    text = element.get(key) if element is not None else None
+    if text in (None, ""):
+        return None
+    value = float(text)
+    if np.isnan(value):
+        raise ValueError(f"{key}={text!r}")
+    return float(np.clip(value, -UNLIMITED, UNLIMITED))
 
 
 def read_colour(material: ET.Element) -> tuple[float, float, float, float] | None:

@@ -12,20 +12,21 @@ from r2s.core.errors import R2SError
 from r2s.robot import stage
 
 ARM6 = Path(__file__).parents[2] / "samples/arm6/arm6.urdf"
+ODD_VALUES = ["0", "-1", "1e-30", "0.5 0.5 0.5", "0 0 0", "-1 -1 -1", "fixed", "continuous"]
 BAD_VALUES = [
-    "", "nan", "inf", "-1", "0", "1e30", "1e-30", "abc", "0 0 0", "1 2", "../../etc/passwd", "world",
-    "${x}", "\u00e9 \u4e2d", "a" * 300,
+    "", "nan", "inf", "1e30", "abc", "1 2", "../../etc/passwd", "world", "${x}", "\u00e9 \u4e2d", "a" * 300,
 ]  # fmt: skip
 
 
 def mutate(text: str, random_state: random.Random) -> str:
-    """Return the file with one to three attributes replaced, or elements cut out."""
-    for _ in range(random_state.randint(1, 3)):
+    """Return the file with one or two attributes replaced, or a line cut out."""
+    values = ODD_VALUES if random_state.random() < 0.7 else BAD_VALUES
+    for _ in range(random_state.randint(1, 2)):
         quotes = [i for i, c in enumerate(text) if c == '"']
-        if random_state.random() < 0.75 and len(quotes) > 6:
+        if random_state.random() < 0.85 and len(quotes) > 6:
             which = 2 * random_state.randrange(3, len(quotes) // 2)
             begin, end = quotes[which], quotes[which + 1]
-            text = text[: begin + 1] + random_state.choice(BAD_VALUES) + text[end:]
+            text = text[: begin + 1] + random_state.choice(values) + text[end:]
         else:
             lines = text.splitlines()
             del lines[random_state.randrange(len(lines))]
