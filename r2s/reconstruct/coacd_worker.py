@@ -23,12 +23,22 @@ def decompose(
     # Remeshing costs ten times the decomposition, and a closed isosurface does not need it.
     closed = trimesh.Trimesh(vertices, faces, process=False).is_watertight
     coacd.set_log_level("error")
+    size = float(np.ptp(vertices, axis=0).max())
     parts = coacd.run_coacd(
-        coacd.Mesh(vertices, faces), threshold=max(_CONCAVITY * float(np.ptp(vertices, axis=0).max()), _LEAST_CONCAVITY_M),
-        real_metric=True, preprocess_mode="off" if closed else "auto", preprocess_resolution=30, resolution=1000,
-        mcts_iterations=60, mcts_nodes=10, mcts_max_depth=3, max_convex_hull=-1, decimate=True,
-        max_ch_vertex=max_vertices, seed=seed,
-    )  # fmt: skip
+        coacd.Mesh(vertices, faces),
+        threshold=max(_CONCAVITY * size, _LEAST_CONCAVITY_M),
+        real_metric=True,
+        preprocess_mode="off" if closed else "auto",
+        preprocess_resolution=30,
+        resolution=1000,
+        mcts_iterations=60,
+        mcts_nodes=10,
+        mcts_max_depth=3,
+        max_convex_hull=-1,
+        decimate=True,
+        max_ch_vertex=max_vertices,
+        seed=seed,
+    )
     hulls = [np.asarray(v, float) for v, _ in parts]
     sizes = [float(np.prod(np.ptp(h, axis=0))) for h in hulls]
     order = np.argsort([-s for s in sizes], kind="stable")[:max_hulls]

@@ -36,7 +36,7 @@ _FREE_PROBES = 30_000
 _PANEL_AREA_M2 = 0.04
 _CLEAR_M = 0.05
 _EXPLAINED_BY_SHELL_M = 0.02
-_WORTH = 5e-5  # a clutter box holds at least this share of the scan's points
+_WORTH = 3e-4  # a clutter box holds at least this share of the scan's points
 _STRETCH = 3  # the geom budget may grow this many times before points are left out
 
 
@@ -259,7 +259,7 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
         share = max(2, round(budget * wall.area.area_m2 / total))
         geoms = shell.slabs(
             wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-            max_edge_m=edge, limit=share,
+            max_edge_m=edge, limit=share, xy=wall.local(cloud.points[wall.points])[:, :2],
         )  # fmt: skip
         if geoms:
             draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))

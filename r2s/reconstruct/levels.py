@@ -122,7 +122,15 @@ def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
         front = rest[joins]
         gained.append(front)
         rest = rest[~joins]
-    return replace(level, points=np.sort(np.concatenate(gained)))
+    # Noise has no normals to speak of: what clings to the surface belongs to it.
+    members = np.concatenate(gained)
+    left = np.setdiff1d(np.flatnonzero(available & (height < 2 * cloud.merge_m)), members)
+    if len(left):
+        distance, _ = cKDTree(cloud.points[members]).query(
+            cloud.points[left], distance_upper_bound=max(2.5 * cloud.voxel_m, 0.01)
+        )
+        members = np.concatenate([members, left[np.isfinite(distance)]])
+    return replace(level, points=np.unique(members))
 
 
 def _continues(host: Level, level: Level, cloud: Cloud) -> bool:

@@ -17,7 +17,7 @@ from r2s.reconstruct.primitives import Standing, fits
 from r2s.reconstruct.rays import Rays, one_sided
 from r2s.reconstruct.solids import combined_moments, make_geom
 
-CLUSTER_VOXELS = 3.5  # DBSCAN radius
+CLUSTER_SPACINGS = 3.0  # radius within which points belong together
 _MIN_POINTS = 30
 _RESOLVED_VOXELS = 4  # a thing is measured if it is at least this many voxels across
 _FOOT_M = 0.08  # a thing whose lowest point is higher than this floats: not an object
@@ -47,7 +47,9 @@ def find_objects(
     candidates = np.flatnonzero(above)
     candidates = candidates[_over(level, local[candidates, :2])]
     parts = []
-    for group in clusters(cloud.points[candidates], CLUSTER_VOXELS * cloud.voxel_m, _MIN_POINTS):
+    for group in clusters(
+        cloud.points[candidates], CLUSTER_SPACINGS * cloud.spacing_m, _MIN_POINTS
+    ):
         index = candidates[group]
         z = local[index, 2]
         if np.quantile(z, 0.98) < cloud.merge_m or np.quantile(z, 0.02) > _FOOT_M:
@@ -81,7 +83,7 @@ def explain(
 ) -> Part | None:
     """Return the simplest solid that explains a standing thing: a primitive, else hulls."""
     best = fits(thing, free)[0]
-    near = 3 * cloud.voxel_m
+    near = 2.5 * cloud.spacing_m
     if best.accepted:
         geoms = (best.geom,)
         assumed = assumed_fraction(geoms, (), cloud.points[index], near)

@@ -21,6 +21,7 @@ _STRICTNESS = (
     8.0,
     16.0,
 )  # the price of air rises until the whole choice can afford it
+_LEAST_SHARE = 3e-4  # of the scan's points: a box that newly explains fewer is noise
 _BURIED = 0.4  # worth of a point deep inside a box, against one on its surface
 EXPLAINED_M = 0.015  # a point this near a box is explained by it
 
@@ -77,6 +78,7 @@ def _greedy(
     point_worth = 1.0 / max(prices.missed * prices.points, 1.0)
     air_cost = strictness / max(prices.blocked * prices.air, 1.0)
     costs = [air_cost * len(block) for block in blocks]
+    least_gain = _LEAST_SHARE * point_worth * prices.points
     open_points = np.ones(n_points, bool)
     heap = [
         (-(point_worth * w.sum() - k), i) for i, (w, k) in enumerate(zip(worth, costs, strict=True))
@@ -88,7 +90,7 @@ def _greedy(
             break
         _, index = heapq.heappop(heap)
         gain = point_worth * float(worth[index] @ open_points[covers[index]]) - costs[index]
-        if gain <= 0:
+        if gain <= least_gain:
             continue
         if heap and gain < -heap[0][0] - 1e-12:
             heapq.heappush(heap, (-gain, index))

@@ -115,7 +115,7 @@ def slabs(
     skin_m: float,
     max_edge_m: float,
     limit: int,
-    bridge: bool = True,
+    xy: np.ndarray | None = None,
 ) -> tuple[Geom, ...]:
     """Cover a face with boxes behind it, of edges <= `max_edge_m`, at most `limit`, largest first.
 
@@ -123,17 +123,28 @@ def slabs(
 
     Args:
         skin_m: how deep noise lets rays end behind the surface; free space is asked below that.
+        xy: (n, 2) the face's points; a box ends at its outermost point, not at the edge of a cell.
     """
-    mask = _bridged(frame, area, free, skin_m) if bridge else area.mask
+    mask = _bridged(frame, area, free, skin_m)
     thickness = _thickness(frame, area.centres()[mask], free, thickness_m, skin_m)
     area = _coarse(Area(area.origin, area.cell_m, mask), max_edge_m)
     geoms = []
     for i0, j0, i1, j1 in cover(area.mask, max(1, round(max_edge_m / area.cell_m)), limit):
         lo, hi = (area.origin + np.array(k) * area.cell_m for k in ((i0, j0), (i1, j1)))
+        lo, hi = (lo, hi) if xy is None else _tightened(lo, hi, xy, 1.2 * area.cell_m)
         centre = np.array([*(0.5 * (lo + hi)), -thickness / 2])
         half = (*(0.5 * (hi - lo)), thickness / 2)
         geoms.append(make_geom("box", half, frame[:3, :3] @ centre + frame[:3, 3], frame[:3, :3]))
     return tuple(geoms)
+
+
+def _tightened(lo: np.ndarray, hi: np.ndarray, xy: np.ndarray, most_m: float):
+    """Return the rectangle with each side moved in to its first point, by at most `most_m`."""
+    inside = xy[np.all((xy >= lo) & (xy <= hi), axis=1)]
+    if not len(inside):
+        return lo, hi
+    low, high = inside.min(0), inside.max(0)
+    return np.where(low - lo <= most_m, low, lo), np.where(hi - high <= most_m, high, hi)
 
 
 def _bridged(frame: np.ndarray, area: Area, free: FreeSpace, skin_m: float) -> np.ndarray:

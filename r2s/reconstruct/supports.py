@@ -29,7 +29,7 @@ def support(level: Level, cloud: Cloud, free: FreeSpace, thickness_m: float) -> 
     geoms: tuple[Geom, ...] = (whole,)
     if free.contains(sample_inside(whole, (), free.cell_m)).mean() > _CONTRADICTED:
         geoms = _pieces(level, xy, yaw, thickness)
-    assumed = assumed_fraction(geoms, (), cloud.points[level.points], 3 * cloud.voxel_m)
+    assumed = assumed_fraction(geoms, (), cloud.points[level.points], 2.5 * cloud.spacing_m)
     return Part(
         "support",
         "box" if len(geoms) == 1 else "boxes",
