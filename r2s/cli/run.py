@@ -45,8 +45,8 @@ def run(
 
         return planned(session.store_to_plan(), target)
     store = session.store(create=True)
+    store.set_current(loaded.name)  # first, so that `status` helps after an interruption too
     results = session.execute(store, target)
-    store.set_current(loaded.name)
     stages = [
         {
             "stage": result.step.stage.command,

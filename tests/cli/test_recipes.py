@@ -47,6 +47,13 @@ def test_run_answers_with_the_last_stage_and_lists_all(r2s, recipe: Path):
     assert (toy_stages.CALLS["source"], toy_stages.CALLS["double"]) == (1, 1)
 
 
+def test_a_run_that_fails_half_way_leaves_its_name_current(r2s, recipe: Path):
+    (recipe.parent / "numbers.txt").write_text("2000")
+    assert r2s("run", recipe).code == 1
+    status = r2s("status", "--json").json
+    assert (status["current"], list(status["refs"])) == ("lab", ["scan/lab"])
+
+
 def test_plan_agrees_with_run_and_why_names_the_change(r2s, recipe: Path):
     r2s("run", recipe)
     assert [line.split()[0] for line in r2s("plan", recipe).out.splitlines()] == ["HIT", "HIT"]
