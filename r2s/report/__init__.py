@@ -2,5 +2,5 @@
 
 Reading order: `render` (scan, twin and robot as pictures; the entry point), `camera` (who looks),
 `shapes` (colliders as triangles), `light` (rays to colours), `splats` (points to pixels), `curves`
-(learning curves as SVG), `html` (the report). Nothing here writes into the workspace.
+(charts as SVG), `style` and `html` (the report). Nothing here writes into the workspace.
 """
