@@ -60,7 +60,7 @@ def test_no_rectangle_has_a_longer_side_than_allowed():
 
 def test_components_are_separate_areas_largest_first():
     rng = np.random.default_rng(0)
-    xy = np.concatenate([rng.uniform(0, 1, (4000, 2)), rng.uniform(0, 0.5, (1500, 2)) + [3, 3]])
+    xy = np.concatenate([rng.uniform(0, 1, (4000, 2)), rng.uniform(3, 3.5, (1500, 2))])
     areas = components(rasterize(xy, 0.05), 0.1)
     assert [a.area_m2 for a in areas] == pytest.approx([1.1, 0.3], abs=0.15)
     assert areas[1].contains(np.array([[3.2, 3.2], [0.5, 0.5]])).tolist() == [True, False]
