@@ -108,6 +108,8 @@ def text_of(value: Any) -> str:
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values()):
+        return f"{len(value)} (`r2s show` lists them)"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {text_of(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
