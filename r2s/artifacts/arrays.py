@@ -11,7 +11,8 @@ from safetensors.numpy import load, save
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return the safetensors bytes of named arrays (any shape, numeric or bool dtype)."""
-    return save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    # Not ascontiguousarray: it turns a scalar into an array of one.
+    return save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
 
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
