@@ -69,6 +69,7 @@ def compose(
     sites: Sequence[tuple[str, Attributes]] = (),
     exclude: Sequence[tuple[str, str]] = (),
     visuals: Sequence[str | None] = (),
+    held: bool = False,
     view: tuple[np.ndarray, float] | None = None,
 ) -> bytes:
     """Return one model's MJCF.
@@ -78,6 +79,7 @@ def compose(
         sites: (body name or "", attributes) of further sites.
         exclude: further pairs of bodies that never touch.
         visuals: per visual of the place its asset file, or None; () leaves them out.
+        held: movable things stay where they are: bodies without a joint.
         view: centre (3,) and extent [m] for viewers.
     """
     robot = copy.deepcopy(robot)
@@ -104,7 +106,7 @@ def compose(
             ET.SubElement(world, "site", dict(attributes))
     world.append(_robot(robot, stance, sites))
     for thing in place.things:
-        _thing(world, asset, thing, place, visuals)
+        _thing(world, asset, thing, place, visuals, held)
     contact = ET.SubElement(root, "contact")
     contact.extend(robot.sections["contact"])
     for one, other in exclude:
@@ -160,10 +162,13 @@ def _robot(robot: RobotTree, stance: Stance, sites) -> ET.Element:
     return root
 
 
-def _thing(world: ET.Element, asset: ET.Element, thing: Thing, place: Environment, visuals) -> None:
+def _thing(
+    world: ET.Element, asset: ET.Element, thing: Thing, place: Environment, visuals, held: bool
+) -> None:
     parent, origin, bits = world, np.zeros(3), STATIC_BITS
     if thing.movable:
-        parent, origin, bits = _free_body(world, thing), np.asarray(thing.com), MOVABLE_BITS
+        parent, origin = _own_body(world, thing, held), np.asarray(thing.com)
+        bits = STATIC_BITS if held else MOVABLE_BITS
     file = visuals[thing.visual] if visuals and thing.visual >= 0 else None
     for index, geom in enumerate(thing.geoms):
         attributes = {
@@ -190,12 +195,13 @@ def _thing(world: ET.Element, asset: ET.Element, thing: Thing, place: Environmen
         )  # fmt: skip
 
 
-def _free_body(world: ET.Element, thing: Thing) -> ET.Element:
+def _own_body(world: ET.Element, thing: Thing, held: bool) -> ET.Element:
     body = ET.SubElement(world, "body", name=thing.name, pos=_text(thing.com))
     i = np.asarray(thing.inertia).reshape(3, 3)
     full = [i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2]]
     ET.SubElement(body, "inertial", pos="0 0 0", mass=number(thing.mass), fullinertia=_text(full))
-    ET.SubElement(body, "freejoint", name=f"{thing.name}/{FREE_JOINT}")
+    if not held:
+        ET.SubElement(body, "freejoint", name=f"{thing.name}/{FREE_JOINT}")
     return body
 
 

@@ -38,8 +38,14 @@ class Goals:
     simple_fraction: float
 
 
-def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageContext) -> Goals:
+def sample_goals(
+    twin: Twin, count: int, clearance_m: float, speed: Array, within_s: float, context: StageContext
+) -> Goals:
     """Sample `count` goals spread over the free workspace.
+
+    Args:
+        speed: (joints,) how fast the targets may move [rad/s or m/s].
+        within_s: time in which a goal's configuration must be reachable from home at that speed.
 
     A goal's configuration is clear of the place by `clearance_m` and of the robot itself with exact
     colliders, touches nothing with training colliders, and the goal lies over the scanned place.
@@ -51,7 +57,9 @@ def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageConte
     exact.accept_home()
     actions, site = twin.vocabulary.actions, twin.robot.info.ee_site
     random = generator(context.seed, "scene", "goals")
-    low, high = np.array(actions.low), np.array(actions.high)
+    home = np.array([twin.stance.qpos[name] for name in actions.joints])
+    low = np.maximum(actions.low, home - speed * within_s)
+    high = np.minimum(actions.high, home + speed * within_s)
     tries = int(np.clip(OVERSAMPLING * count, MIN_SAMPLES, MAX_SAMPLES))
     samples = low + (high - low) * random.random((tries, len(low)))
     free, points = [], []
@@ -66,10 +74,10 @@ def sample_goals(twin: Twin, count: int, clearance_m: float, context: StageConte
     useful = over_the_place(world, twin.place, clearance_m)
     configurations, world = configurations[useful], world[useful]
     if len(world) < MIN_GOALS:
-        why = f"{len(free)} free configurations, {len(world)} of them over the scanned place"
+        why = f"{len(free)} free configurations, {len(world)} of them over the scanned place "
+        why += f"and within {within_s:.1f} s of home"
         raise nothing_reachable(twin.robot.info, len(world), tries, MIN_GOALS, why)
     # Straight paths first: a goal behind an obstacle is a planning problem, not a reach.
-    home = np.array([twin.stance.qpos[name] for name in actions.joints])
     order = spread(world, min(len(world), CANDIDATES * count))
     simple = np.zeros(len(order), bool)
     for number, index in enumerate(order):

@@ -13,7 +13,13 @@ REACH_MARGIN_M = 0.15
 HEADROOM = 2.0
 
 
-def near_robot(twin: Twin) -> tuple[Twin, tuple[str, ...]]:
+ROUTE_M, STOPS = (
+    1.0,
+    60,
+)  # how far from where it starts a walking robot meets things; starts looked at
+
+
+def near_robot(twin: Twin, spawns: np.ndarray) -> tuple[Twin, tuple[str, ...]]:
     """Return the twin that trains only on what its robot can reach, and notes for the user.
 
     Movable things beyond are bolted down: nothing will ever push them.
@@ -21,9 +27,10 @@ def near_robot(twin: Twin) -> tuple[Twin, tuple[str, ...]]:
     info, centre = twin.robot.info, np.asarray(twin.stance.position)
     reach, ceiling = info.reach_m + REACH_MARGIN_M, np.inf
     if twin.stance.floating:
-        reach = np.inf
+        reach = info.base_radius_m + ROUTE_M
         ceiling = float(centre[2] + (HEADROOM - 1) * info.base_height_m)
-    near = replace(twin, reach_m=reach, ceiling_m=ceiling)
+    stops = spawns[:: max(1, len(spawns) // STOPS), :2].astype(np.float64)
+    near = replace(twin, reach_m=reach, ceiling_m=ceiling, route=stops)
     place = twin.place
     far = [t.name for t in place.things if t.movable and not any(near.meets(g) for g in t.geoms)]
     for name in far:

@@ -11,11 +11,17 @@ MASS_FACTORS = (0.3, 3.0)
 
 
 def default_randomization(
-    task: str, movable: tuple[str, ...], reconstruction: Reconstruction, *, friction: bool
+    task: str,
+    movable: tuple[str, ...],
+    reconstruction: Reconstruction,
+    *,
+    friction: bool,
+    held: bool,
 ) -> tuple[Randomize, ...]:
     """Return the list for a task in a scene.
 
     Args:
+        held: training keeps movable things in place, so that their mass means nothing.
         friction: the scene has colliders besides the robot's (something to slide on).
     """
     entries = [
@@ -50,18 +56,21 @@ def default_randomization(
                 high=1.4,
             )
         )  # fmt: skip
-    if movable:
+    if movable and not held:
         low, high = _mass_factors(movable, reconstruction)
-        entries += [
+        entries.append(
             Randomize(
                 name="object_mass", target="object", field="mass", operation="scale",
                 distribution="loguniform", low=low, high=high, per="target",
-            ),
+            )
+        )  # fmt: skip
+    if movable:
+        entries.append(
             Randomize(
                 name="object_position", target="object", field="position", operation="add",
                 low=-0.005, high=0.005, per="target",
-            ),
-        ]  # fmt: skip
+            )
+        )  # fmt: skip
     if task == "reach":
         entries.append(
             Randomize(

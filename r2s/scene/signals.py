@@ -17,8 +17,8 @@ JOINT_POS_NOISE_RAD, JOINT_VEL_NOISE_RAD_S = 0.002, 0.05
 QUAT_NOISE, GYRO_NOISE_RAD_S = 0.005, 0.05
 # Serial and USB buses deliver within one to two cycles.
 SENSOR_LATENCY_S = (0.0, 0.01)
-# A relative action moves the target at most this fast; slower joints keep half of their limit.
-RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.5
+# A relative action moves the target at most this fast, and never faster than this share of a joint's limit.
+RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.8
 # An absolute action of 1 is this share of the way to the nearer limit, at most this angle.
 ABSOLUTE_SHARE, ABSOLUTE_RAD = 0.8, 0.5
 LIMIT_MARGIN = 0.01  # share of a joint's range kept free at both ends

@@ -8,13 +8,14 @@ import numpy as np
 
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_free_floor
-from r2s.scene.placement import Placement, yaw_quaternion
+from r2s.scene.placement import Placement, enclosed, yaw_quaternion
 from r2s.scene.surfaces import discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
 BODY_MARGIN_M = 0.05
 DROP_M = 0.003  # feet start this far above the floor
-HEADINGS = 4
+EYE_M = 0.8
+ENOUGH = 0.75
 
 
 def find_floor(
@@ -32,13 +33,14 @@ def find_floor(
     radius = info.base_radius_m + BODY_MARGIN_M
     height = info.base_height_m + DROP_M
     free = [spot for floor in floors for spot in discs(twin.place, floor, radius, height)]
+    probe = twin.probe(exact=True)
+    free = _within_walls(free, probe)
     if given:
         x, y, z, yaw = given
         spots = [(x, y, z - height)]
         rest = [spot for spot in free if abs(spot[2] - (z - height)) < 0.05]
     else:
         spots, rest, yaw = _from_the_middle(free), free, 0.0
-    probe = twin.probe(exact=True)
     for x, y, z in spots[:20]:
         position = (x, y, round(z + height, 6))
         probe.stand(position, yaw_quaternion(yaw))
@@ -51,6 +53,18 @@ def find_floor(
     starts = _sample(rest or [(x, y, z)], z, count, seed, probe, height)
     evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"
     return Placement(placed, floors[0].name, 1.0, evidence), starts
+
+
+def _within_walls(
+    free: list[tuple[float, float, float]], probe
+) -> list[tuple[float, float, float]]:
+    """Return the spots with about as much around them as the best has: a scan has an outside too."""
+    if not free:
+        return []
+    around = np.array([enclosed(probe, (x, y, z + EYE_M)) for x, y, z in free])
+    return [
+        spot for spot, share in zip(free, around, strict=True) if share >= ENOUGH * around.max()
+    ]
 
 
 def _from_the_middle(free: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:

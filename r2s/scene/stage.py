@@ -22,6 +22,7 @@ TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 
 REACH_HZ, VELOCITY_HZ = 25.0, 50.0
 SPAWNS = 500
+EPISODE_SHARE = 0.6  # of an episode, in which a goal can be reached at full speed
 
 
 class Config(Frozen):
@@ -39,6 +40,11 @@ class Config(Frozen):
     stand_height_m: float = Field(0.6, gt=0.02, le=2.0, description="height of the stand [m]")
     objects: Literal["movable", "fixed"] = Field(
         "movable", description="whether things that can be moved may move"
+    )
+    training_objects: Literal["held", "free"] = Field(
+        "held",
+        description="whether training holds movable things in place (validation never does): "
+        "no task of today moves them, and their contacts cost more than the robot",
     )
     control_hz: float = Field(
         0.0, ge=0, le=500, description="control rate [Hz]; 0: 25 for reach, 50 for velocity"
@@ -121,7 +127,11 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             control_s=control_period(task, config),
             timestep_s=twin.timestep_s,
             randomization=default_randomization(
-                task, twin.place.movable, reconstruction, friction=after > 0
+                task,
+                twin.place.movable,
+                reconstruction,
+                friction=after > 0,
+                held=twin.held,
             )
             if config.randomize
             else (),
@@ -214,6 +224,7 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         if task == "reach"
         else velocity_vocabulary(robot.info),
         timestep_s=control_s / substeps,
+        held=config.training_objects == "held",
     )
 
 
@@ -234,7 +245,7 @@ def stand_robot(twin, task: str, config: Config, context: StageContext) -> Stand
         found = place_given(twin, config.place)
     else:
         found = find_place(twin, config.mount, config.stand_height_m, context.seed)
-    placed, notes = near_robot(found.twin)
+    placed, notes = near_robot(found.twin, spawns)
     return Standing(placed, found.evidence, spawns, notes)
 
 
@@ -246,7 +257,9 @@ def take_samples(twin, standing: Standing, task: str, config: Config, context) -
         width = len(twin.vocabulary.actions.joints)
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
         return Samples(*none, standing.spawns, None, None)
-    goals = sample_goals(twin, config.goals, config.goal_clearance_m, context)
+    speed = np.array(twin.vocabulary.actions.scale) / control_period(task, config)
+    within_s = EPISODE_SHARE * task_spec(task, config).parameters["episode_s"]
+    goals = sample_goals(twin, config.goals, config.goal_clearance_m, speed, within_s, context)
     return Samples(
         goals.points,
         goals.configurations,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from r2s.artifacts.geometry import Geom
 from r2s.artifacts.robot import Robot
 from r2s.core.rigid import quat_to_matrix
 from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
+from r2s.scene.distance import distance_to_geom
 from r2s.scene.environment import Environment, geom_bounds
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import ROBOT_FILE, robot_tree
@@ -19,17 +20,21 @@ from r2s.scene.training_shapes import distance_to_bounds, training_environment
 
 ASSETS = "assets"
 VIEW_TIMESTEP_S = 0.0005
+NEAR_M = 0.03
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Twin:
     """Everything both models are made of. A change is a new twin.
 
     Attributes:
         place: the whole place, exact shapes.
-        reach_m, ceiling_m: distance from the base and height in the world beyond which training sees
-            nothing; infinite for all of it.
+        reach_m, ceiling_m: distance from the base, or from the route, and height in the world beyond
+            which training sees nothing; infinite for all of it.
+        route: (m, 2) where a floating base may walk; empty for a fixed one.
         exclude: pairs of bodies whose training colliders are too fat to stay apart.
+        held: training keeps movable things where they are. A task that never moves them need not pay
+            for their contacts (six resting boxes cost 7 times the arm); scene.xml has them free.
     """
 
     robot: Robot
@@ -39,7 +44,9 @@ class Twin:
     timestep_s: float
     reach_m: float = np.inf
     ceiling_m: float = np.inf
+    route: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     exclude: tuple[tuple[str, str], ...] = ()
+    held: bool = False
     view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view_extent: float = 1.0
 
@@ -54,14 +61,33 @@ class Twin:
         upright = geom.shape == "plane" and abs(quat_to_matrix(geom.quaternion)[2, 2]) < 0.7
         if lowest > self.ceiling_m and not upright:
             return False
-        return (
-            distance_to_bounds(geom, self.place.hulls, np.asarray(self.stance.position))
-            < self.reach_m
+        base = np.asarray(self.stance.position)
+        stops = [base, *(np.append(xy, base[2]) for xy in self.route)]
+        return any(
+            distance_to_bounds(geom, self.place.hulls, stop) < self.reach_m for stop in stops
         )
+
+    def holds(self, geom: Geom) -> bool:
+        """Whether a movable thing may rest on a geom of the place: it has to stay wherever that is."""
+        low, high = geom_bounds(geom, self.place.hulls)
+        for thing in self.place.things:
+            for other in thing.geoms if thing.movable else ():
+                a, b = geom_bounds(other, self.place.hulls)
+                if geom.shape == "plane":
+                    corners = np.array(np.meshgrid(*np.stack([a, b], axis=1))).reshape(3, -1).T
+                    if distance_to_geom(corners, geom, ()).min() < NEAR_M:
+                        return True
+                elif np.all((a - NEAR_M < high) & (b + NEAR_M > low)):
+                    return True
+        return False
 
     def training_place(self) -> Environment:
         """Return the place as training sees it."""
-        return training_environment(self.place, np.asarray(self.stance.position), self.meets)
+        return training_environment(
+            self.place,
+            np.asarray(self.stance.position),
+            lambda geom: self.meets(geom) or (not self.held and self.holds(geom)),
+        )
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
@@ -74,6 +100,7 @@ class Twin:
             sensors=self.vocabulary.sensors,
             sites=self.vocabulary.sites,
             exclude=self.exclude,
+            held=self.held,
         )
         return with_home(xml, self.robot_assets, self.stance) if home else xml
 
