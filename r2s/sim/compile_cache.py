@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def use_compile_cache(folder: Path) -> None:
-    """Keep compiled programs in `folder`. Call before the first computation; results do not change."""
+def use_compile_cache(folder: Path, smallest_s: float = 0.5) -> None:
+    """Keep programs that took at least `smallest_s` to compile in `folder`; results do not change."""
     import jax
 
     folder.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", smallest_s)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

@@ -348,16 +348,21 @@ class _Builder:
     def _base(self, entry: Randomize) -> int:
         if self.where.base_qpos >= 0:
             return self._offset(entry, np.array([self.where.base_qpos]))
-        body = self.where.base_body
+        return self._placed(entry, np.array([self.where.base_body]))
+
+    def _placed(self, entry: Randomize, bodies: np.ndarray) -> int:
+        """Move bodies without a joint: xy [m] or yaw [rad] of their place in the world."""
         if entry.operation != "add":
             raise _only_add(entry)
-        if entry.field == "position":
-            positions, draw = body * 3 + np.arange(2), np.arange(2)
-            self.writes.append(Write(entry.name, "body_pos", positions, draw, "add"))
-            return 2
-        positions = body * 4 + np.arange(4)
-        self.writes.append(Write(entry.name, "body_quat", positions, np.zeros(4, int), "yaw"))
-        return 1
+        each, moves = entry.per == "target", entry.field == "position"
+        field, how = ("body_pos", "add") if moves else ("body_quat", "yaw")
+        width, size = (2, 3) if moves else (1, 4)
+        for number, body in enumerate(bodies):
+            first = number * width if each else 0
+            positions = body * size + np.arange(2 if moves else 4)
+            draw = first + (np.arange(2) if moves else np.zeros(4, int))
+            self.writes.append(Write(entry.name, field, positions, draw, how))
+        return width * (len(bodies) if each else 1)
 
     def _object(self, entry: Randomize) -> int:
         model, kind = self.model, mujoco.mjtObj.mjOBJ_BODY
@@ -368,9 +373,10 @@ class _Builder:
             if model.body_jntnum[i] == 1
             and model.jnt_type[model.body_jntadr[i]] == int(mujoco.mjtJoint.mjJNT_FREE)
         ]
-        if not free:
-            raise _no_change(entry, "none of the selected objects can move")
-        return self._offset(entry, np.array(free))
+        if free:
+            return self._offset(entry, np.array(free))
+        # Objects that the scene holds in place are moved like a fixed base: in the model.
+        return self._placed(entry, ids)
 
     def _offset(self, entry: Randomize, qpos: np.ndarray) -> int:
         if entry.operation != "add":

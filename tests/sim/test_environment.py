@@ -118,7 +118,7 @@ def test_a_reset_settles_for_one_step_in_which_nothing_is_learned():
     assert not np.any(outcome.terminated)
     # The row after the end still holds what the episode ended with, for the value at the time limit.
     np.testing.assert_allclose(seen_joint_pos(state), 0.1, atol=1e-6)
-    acted, command, _ = environment.jitted.act(
+    acted, _, _ = environment.jitted.act(
         some_policy(environment), state, chance(environment, 1), np.float32(1)
     )
     np.testing.assert_array_equal(acted.target, state.target)

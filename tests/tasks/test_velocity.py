@@ -1,0 +1,96 @@
+"""Velocity: what counts as a fall, as a success, and what the commands are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from r2s.tasks.specs import VELOCITY
+from r2s.tasks.task import Moment, Start
+from r2s.tasks.velocity import Velocity
+
+HOME_M = 0.3
+
+
+def task(spawns=((1.0, 2.0, 0.5),)):
+    spec = VELOCITY.model_copy(update={"parameters": {**VELOCITY.parameters, "command_s": 0.1}})
+    joints = np.zeros(2, np.float32)
+    return Velocity(
+        spec, 0.02, joints - 1, joints + 1, np.float32(spawns).reshape(-1, 3), HOME_M, joints
+    )
+
+
+def moment(state, speed=(0.0, 0.0, 0.0), tilt=0.0, height=HOME_M, yaw_rate=0.0):
+    quat = jnp.array([np.cos(tilt / 2), np.sin(tilt / 2), 0, 0])
+    signals = {
+        "joint_pos": jnp.zeros(2),
+        "joint_vel": jnp.zeros(2),
+        "base_quat": quat,
+        "base_lin_vel": jnp.array(speed),
+        "base_ang_vel": jnp.array([0.0, 0.0, yaw_rate]),
+        "base_height": jnp.array([height, 0.0, 0.0]),
+    }
+    return Moment(signals, jnp.zeros(2), jnp.zeros(2), state)
+
+
+def fresh(command=(0.5, 0.0, 0.2)):
+    state = task().reset(jnp.full(4, 0.5))
+    return {**state, "command": jnp.array(command)}
+
+
+def test_low_or_tilted_is_a_fall_and_upright_is_not():
+    def fell(**how):
+        return bool(task().advance(moment(fresh(), **how), jnp.zeros(4))[1].terminated)
+
+    assert not fell() and not fell(tilt=0.9) and not fell(height=0.16)
+    assert fell(tilt=1.1) and fell(tilt=np.pi) and fell(height=0.14)
+
+
+def test_success_is_a_small_mean_error_of_the_episode():
+    def succeeds(errors):
+        state = fresh((0.5, 0.0, 0.2))
+        for error in errors:
+            now = moment(
+                {**state, "command": jnp.array([0.5, 0.0, 0.2])}, (0.5 + error, 0, 0), yaw_rate=0.2
+            )
+            state, judged = task().advance(now, jnp.zeros(4))
+        return bool(judged.success)
+
+    assert succeeds([0.1, 0.1, 0.1]) and succeeds([0.4, 0.0, 0.0, 0.0])
+    assert not succeeds([0.2, 0.2, 0.2])
+
+
+def test_perfect_tracking_is_the_best_there_is():
+    t = task()
+    good = t.advance(moment(fresh(), (0.5, 0, 0), yaw_rate=0.2), jnp.zeros(4))[1].terms
+    bad = t.advance(moment(fresh(), (0.0, 0, 0), yaw_rate=-0.5), jnp.zeros(4))[1].terms
+    assert set(good) == set(t.spec.weights)
+    for name in ("track_linear", "track_angular"):
+        assert float(good[name]) == pytest.approx(1.0) and float(bad[name]) < 0.5
+
+
+def test_commands_fill_their_range_and_sometimes_stand():
+    uniform = np.random.default_rng(0).random((4000, 4), np.float32)
+    commands = np.asarray(jax.vmap(task().command)(uniform))
+    limits = [VELOCITY.parameters[n] for n in ("forward_m_s", "sideways_m_s", "yaw_rad_s")]
+    assert np.all(np.abs(commands) <= limits) and np.all(
+        np.abs(commands).max(axis=0) > 0.98 * np.array(limits)
+    )
+    assert np.mean(~commands.any(axis=1)) == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_new_command_comes_on_time():
+    state, changes = fresh(), []
+    for _ in range(12):
+        after, _ = task().advance(moment(state), jnp.full(4, 0.9))
+        changes.append(not np.array_equal(after["command"], state["command"]))
+        state = {**after, "command": jnp.array([0.5, 0.0, 0.2])}
+    assert np.flatnonzero(changes).tolist() == [4, 9]  # every 0.1 s of 0.02 s steps
+
+
+def test_starts_stand_on_a_spawn_at_home_height():
+    home = Start(jnp.zeros(2), jnp.array([0, 0, 0.33, 1, 0, 0, 0.0]))
+    start = task().start(jnp.array([0.0, 0.5, 0.5]), home)
+    np.testing.assert_allclose(start.base[:3], [1.0, 2.0, 0.33])
+    np.testing.assert_allclose(start.base[3:], [np.cos(0.25), 0, 0, np.sin(0.25)], atol=1e-6)
+    assert task(spawns=()).start(jnp.zeros(3), home).base is home.base
