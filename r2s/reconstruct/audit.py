@@ -122,12 +122,12 @@ def _surface_distance(geoms, hulls, points, reach: float) -> np.ndarray:
 
 def _blame(geoms, hulls, owner, names, points, free: FreeSpace, rng) -> dict[str, dict[str, float]]:
     """Return blocked shares of free space in all ("") and per body."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     samples = free.samples(_FREE_SAMPLES, rng)
     if not len(samples):
         return {"": {}}
-    clearance, _ = cKDTree(points).query(samples, distance_upper_bound=0.06)
+    clearance, _ = KDTree(points).query(samples, distance_upper_bound=0.06)
     depth, which = nearest_distance(geoms, hulls, samples, 1e-9)
     inside = (which >= 0) & (depth < 0)
     result = {"": {}, **{name: {} for name in names}}

@@ -59,12 +59,12 @@ def working_cloud(scan: Scan) -> Cloud:
 
 def _spacing(points: np.ndarray, voxel_m: float) -> float:
     """Return the voxel, or what nine in ten points have two neighbours within if that is more (<= 3x)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if len(points) < 3:
         return voxel_m
     some = points[:: max(1, len(points) // 5000)]
-    distance = cKDTree(points).query(some, k=3)[0][:, 2]
+    distance = KDTree(points).query(some, k=3)[0][:, 2]
     return float(np.clip(np.quantile(distance, 0.9), voxel_m, 3 * voxel_m))
 
 
@@ -75,7 +75,7 @@ def clusters(points: np.ndarray, radius_m: float, min_points: int) -> list[np.nd
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if not len(points):
         return []
@@ -84,7 +84,7 @@ def clusters(points: np.ndarray, radius_m: float, min_points: int) -> list[np.nd
     inverse = inverse.ravel()
     count = np.bincount(inverse)
     centres = np.column_stack([np.bincount(inverse, points[:, i]) / count for i in range(3)])
-    pairs = cKDTree(centres).query_pairs(radius_m, output_type="ndarray")
+    pairs = KDTree(centres).query_pairs(radius_m, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs), bool), pairs.T), (len(centres), len(centres)))
     _, labels = connected_components(graph, directed=False)
     labels = labels[inverse]

@@ -57,7 +57,7 @@ def components(area: Area, min_area_m2: float) -> list[Area]:
     """Return the 8-connected parts of at least `min_area_m2`, largest first."""
     from scipy import ndimage
 
-    labels, count = ndimage.label(area.mask, np.ones((3, 3)))
+    labels, count = ndimage.label(area.mask, np.ones((3, 3)))  # type: ignore[misc]
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     order = np.argsort(-sizes, kind="stable")
     least = min_area_m2 / area.cell_m**2

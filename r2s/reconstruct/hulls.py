@@ -100,7 +100,7 @@ def explain_by_hulls(
 
 def _possible_solid(whole: Hull, points, T, free: FreeSpace):
     """Return occupancy (nx, ny, nz) of the hull minus seen air, its origin (3,) and cell [m]."""
-    from scipy.spatial import ConvexHull, cKDTree
+    from scipy.spatial import ConvexHull, KDTree
 
     lo, hi = whole[0].min(0), whole[0].max(0)
     cell = max(float((hi - lo).max()) / _GRID, 0.003)
@@ -113,7 +113,7 @@ def _possible_solid(whole: Hull, points, T, free: FreeSpace):
     index = np.flatnonzero(inside)
     world = centres[index] @ T[:3, :3].T + T[:3, 3]
     seen = free.contains(world)
-    clear = cKDTree(points).query(centres[index])[0] > max(_DEPTH_M, cell)
+    clear = KDTree(points).query(centres[index])[0] > max(_DEPTH_M, cell)
     inside[index[seen & clear]] = False
     return _without_crumbs(inside.reshape(tuple(shape))), origin, cell
 
@@ -122,7 +122,7 @@ def _without_crumbs(solid: np.ndarray) -> np.ndarray:
     """Return the solid without parts smaller than a twentieth of it."""
     from scipy import ndimage
 
-    labels, count = ndimage.label(solid)
+    labels, count = ndimage.label(solid)  # type: ignore[misc]
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     keep = sizes >= 0.05 * sizes[1:].sum()
     keep[0] = False

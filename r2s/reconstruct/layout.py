@@ -171,10 +171,10 @@ def _looks_like_floor(level: Level, levels: list[Level], walls: list[shell.Face]
 
 
 def _near_area(level: Level, xy: np.ndarray, reach_m: float) -> bool:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     centres = level.area.centres()[level.area.mask]
-    return bool((cKDTree(centres).query(xy)[0] < reach_m).any())
+    return bool((KDTree(centres).query(xy)[0] < reach_m).any())
 
 
 def _add_levels(
@@ -333,10 +333,10 @@ def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, see
 
 def _open_air(cloud: Cloud, free: FreeSpace, rng) -> np.ndarray:
     """Return samples (m, 3) of observed free space at least 5 cm from any scan point."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     samples = free.samples(_FREE_PROBES, rng)
-    distance, _ = cKDTree(cloud.points).query(samples, distance_upper_bound=_CLEAR_M)
+    distance, _ = KDTree(cloud.points).query(samples, distance_upper_bound=_CLEAR_M)
     return samples[np.isinf(distance)]
 
 

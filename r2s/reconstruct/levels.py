@@ -102,7 +102,7 @@ def find_levels(
 
 def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
     """Return the level with the points its surface runs on to without a step, bowed as it may be."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     height = np.abs(level.plane.height(cloud.points))
     aligned = np.abs(cloud.normals @ level.plane.normal) > 0.85
@@ -110,7 +110,7 @@ def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
     reach = max(3 * cloud.voxel_m, 0.03)
     gained, front = [level.points], level.points
     while len(rest) and len(front):
-        distance, nearest = cKDTree(cloud.points[front]).query(
+        distance, nearest = KDTree(cloud.points[front]).query(
             cloud.points[rest], distance_upper_bound=reach
         )
         near = np.isfinite(distance)
@@ -126,7 +126,7 @@ def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
     members = np.concatenate(gained)
     left = np.setdiff1d(np.flatnonzero(available & (height < 2 * cloud.merge_m)), members)
     if len(left):
-        distance, _ = cKDTree(cloud.points[members]).query(
+        distance, _ = KDTree(cloud.points[members]).query(
             cloud.points[left], distance_upper_bound=max(2.5 * cloud.voxel_m, 0.01)
         )
         members = np.concatenate([members, left[np.isfinite(distance)]])
@@ -135,13 +135,13 @@ def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
 
 def _continues(host: Level, level: Level, cloud: Cloud) -> bool:
     """Return whether `level` runs on from a larger surface without a step (a warped board, range bias)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     mine, other = host.local(cloud.points[level.points]), host.local(cloud.points[host.points])
     if host.faces_up != level.faces_up or np.median(np.abs(mine[:, 2])) > 2 * cloud.merge_m:
         return False
     reach = 3 * host.area.cell_m
-    distance, nearest = cKDTree(other[:, :2]).query(mine[:, :2], distance_upper_bound=reach)
+    distance, nearest = KDTree(other[:, :2]).query(mine[:, :2], distance_upper_bound=reach)
     touching = np.isfinite(distance)
     if touching.sum() < 10:
         return False

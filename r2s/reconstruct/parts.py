@@ -73,12 +73,12 @@ def assumed_fraction(
     geoms: tuple[Geom, ...], hulls: tuple[Hull, ...], points: np.ndarray, near_m: float
 ) -> float:
     """Return the share of the outer surface that has no scan point within `near_m`."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     samples = surface_samples(geoms, hulls, max(near_m, 0.01))
     if not len(samples) or not len(points):
         return 1.0
-    distance, _ = cKDTree(points).query(samples, distance_upper_bound=near_m)
+    distance, _ = KDTree(points).query(samples, distance_upper_bound=near_m)
     return float(np.isinf(distance).mean())
 
 

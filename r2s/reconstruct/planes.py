@@ -57,7 +57,7 @@ def largest_plane(
         max_tilt_from: (axis (3,), least, most): bounds on |cos| of the angle of normal and axis.
         rng: its draws depend only on the number of points.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if len(points) < 3 * _PATCH_POINTS // 4:
         return None
@@ -67,7 +67,7 @@ def largest_plane(
         pick = np.sort(rng.choice(len(points), _SCORE_POINTS, replace=False))
     p, n = points[pick], normals[pick]
     seeds = rng.choice(len(p), min(_HYPOTHESES, len(p)), replace=False)
-    distance, index = cKDTree(p).query(
+    distance, index = KDTree(p).query(
         p[seeds], k=min(_PATCH_POINTS, len(p)), distance_upper_bound=patch_m
     )
     best, best_score = None, 0

@@ -80,14 +80,14 @@ def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray) -> Rays:
 
 def _interior_candidates(points: np.ndarray, voxel_m: float) -> np.ndarray:
     """Return up to four well separated (m, 3) positions with the most room around them."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     lo, hi = np.quantile(points, 0.01, axis=0), np.quantile(points, 0.99, axis=0)
     z = min(lo[2] + EYE_HEIGHT_M, 0.5 * (lo[2] + hi[2]) + 0.25 * (hi[2] - lo[2]))
     xs, ys = (np.linspace(lo[i], hi[i], 25)[1:-1] for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys, indexing="ij"), -1).reshape(-1, 2)
     grid = np.column_stack([grid, np.full(len(grid), z)])
-    room, _ = cKDTree(points).query(grid)
+    room, _ = KDTree(points).query(grid)
     room = np.minimum(room, 1.0)
     chosen: list[int] = []
     apart = 0.35 * float(np.linalg.norm((hi - lo)[:2]))

@@ -114,7 +114,8 @@ def check_audit(
     Range noise alone puts a share of points more than 2 cm in front of a perfect surface (14 % at
     sigma = 1.9 cm); that share is added to `max_missed_2cm`.
     """
-    missed_limit = config.max_missed_2cm + noise_share(sigma_m)
+    noise = noise_share(sigma_m)
+    missed_limit = config.max_missed_2cm + noise
     if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
         worst = result.worst_body
         raise R2SError(
@@ -130,7 +131,7 @@ def check_audit(
         raise R2SError(
             "R2S-RECON-003",
             f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
-            f"(limit {100 * missed_limit:.1f} %, of which {100 * noise_share(sigma_m):.1f} % for range noise)",
+            f"(limit {100 * missed_limit:.1f} %, of which {100 * noise:.1f} % for range noise)",
             where="points that no body explains",
             why="a robot would train to move through things that are there",
             remedy=f"r2s reconstruct --max-missed-2cm {1.2 * result.missed_2cm:.3f}",

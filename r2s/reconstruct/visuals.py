@@ -62,13 +62,13 @@ def _cut(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _colors(vertices: np.ndarray, part: Part, cloud: Cloud) -> np.ndarray:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if not len(cloud.colors) or not len(part.points):
         return np.full((len(vertices), 3), 178, np.uint8)
     own = cloud.colors[part.points]
     colors = np.tile(np.round(own.astype(float).mean(0)).astype(np.uint8), (len(vertices), 1))
-    distance, nearest = cKDTree(cloud.points[part.points]).query(
+    distance, nearest = KDTree(cloud.points[part.points]).query(
         vertices, distance_upper_bound=_NEAR_M
     )
     near = np.isfinite(distance)
