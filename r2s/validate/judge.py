@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ from r2s.tasks.task import Moment, Task, TaskState
 class Ruling(NamedTuple):
     """Attributes, each (n,): would the trial succeed if it ended now, can it not go on, the task's error."""
 
-    success: np.ndarray
-    terminated: np.ndarray
-    error: np.ndarray
+    success: Any
+    terminated: Any
+    error: Any
 
 
 Judge = Callable[..., tuple[TaskState, Ruling]]

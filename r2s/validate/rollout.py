@@ -70,7 +70,8 @@ class Bench:
 def make_batch(bench: Bench, trials: Trials) -> Batch:
     """Return the trials' simulations at their start, each with its own physical parameters."""
     n = len(trials.numbers)
-    batch = Batch(bench.model, n, bench.threads)
+    # Sleeping needs an MjData for each simulation (`persistent`).
+    batch = Batch(bench.model, n, bench.threads, persistent=True)
     fields = trials.plan.fields(trials.draws, np) if trials.draws else {}
     for name, values in fields.items():
         batch.expand(name)[:] = values

@@ -33,7 +33,10 @@ FEW_TRIALS = (
 class Config(Frozen):
     """How carefully a policy is judged."""
 
-    trials: int = Field(50, ge=20, description="Trials per scenario to begin with.")
+    trials: int = Field(50, ge=20, description="Trials of the nominal scenario to begin with.")
+    other_trials: int = Field(
+        25, ge=15, description="Trials of every other scenario to begin with."
+    )
     max_trials: int = Field(
         500, ge=20, description="Trials at most, for scenarios that are not decided yet."
     )
@@ -86,7 +89,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     for done, tally in enumerate(tallies):
         context.progress("validate " + tally.scenario.name, done, len(tallies))
         lost = tallies[0].rows and tallies[0].verdict == "fail"
-        count = min(config.trials, FEW_TRIALS) if lost else config.trials
+        count = config.other_trials if done else config.trials
+        count = min(count, FEW_TRIALS) if lost else count
         equal += _extend(bench, tally, count, seed, _share(config, done, len(tallies)))
     _decide(bench, tallies, config, seed, context)
     seconds = perf_counter() - begun
@@ -156,7 +160,7 @@ def _decide(bench, tallies: list[_Tally], config: Config, seed: int, context: St
             context.progress(
                 "validate " + tally.scenario.name + " again", len(tally.rows), config.max_trials
             )
-            more = min(config.trials, config.max_trials - len(tally.rows))
+            more = min(config.other_trials, config.max_trials - len(tally.rows))
             _extend(bench, tally, more, seed, 0)
         if tally.verdict == "marginal":
             return

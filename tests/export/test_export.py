@@ -20,6 +20,7 @@ from r2s.artifacts.validation import ScenarioResult, Validation, ValidationInfo
 from r2s.core.context import StageContext
 from r2s.core.errors import GateFailed, R2SError, UsageError
 from r2s.edge.errors import EdgeError
+from r2s.edge.kinematics import ForwardKinematics
 from r2s.edge.selftest import selftest
 from r2s.export import stage
 from r2s.export.golden import npz
@@ -156,6 +157,52 @@ def test_the_selftest_says_the_reason_and_exits_non_zero(folder):
     assert result.returncode == 1
     assert "file 'robot/limits.json' is not the one that was exported" in result.stderr
     assert json.loads(result.stdout)["error"]["code"] == "R2S-EDGE-002"
+
+
+ROBOT = """
+import sys
+sys.path.insert(0, {tests!r})
+import mujoco, numpy as np, small_arm
+from r2s.sim.model import layout, load_model
+from r2s.sim.sensing import Sensing, disturbances, measured_columns
+from r2s.sim.transport import MujocoTransport
+
+def make(contract):
+    scene = small_arm.scene()
+    model = load_model(scene, "scene.xml")
+    where, data = layout(model, scene), mujoco.MjData(model)
+    data.qpos[:], data.ctrl[:] = where.home_qpos, where.home_ctrl
+    sensors = Sensing(measured_columns(scene.info, where), disturbances(scene.info.signals, (), {{}}),
+                      model.opt.timestep, np.random.default_rng(0))
+    arm = MujocoTransport(model, data, scene.info, where, sensors, commands={{"goal_pos": scene.goals[3]}})
+    arm.wait_until(contract.control_s)
+    return arm
+"""
+
+
+def test_the_installed_runtime_drives_a_simulated_robot_to_its_goal(folder, tmp_path):
+    tests = str(Path(small_arm.__file__).parent)
+    (tmp_path / "my_robot.py").write_text(ROBOT.format(tests=tests))
+    root = str(Path(stage.__file__).parents[2])
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(folder / "runtime"), str(tmp_path), root]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    result = subprocess.run(
+        [
+            sys.executable, "-m", "r2s_edge", "run", str(folder), "--transport", "my_robot:make",
+            "--seconds", "3", "--log", str(tmp_path / "log.jsonl"),
+        ],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert last["state"] == "active"
+    tip = ForwardKinematics(small_arm.chain().model_dump()).tip_position(
+        np.array(last["values"]["joint_pos"])
+    )
+    assert np.linalg.norm(tip - SCENE.goals[3]) < 0.005
 
 
 # -- mutants: every one is found, with its reason ------------------------------------------------------

@@ -21,7 +21,7 @@ from r2s.validate.trial import begin
 SCENE = small_arm.scene()
 ONE = small_arm.scene(small_arm.RANDOMIZATION[-1:])  # one entry: three scenarios
 BARE = small_arm.scene(())  # nominal only
-CONFIG = stage.Config(trials=30, max_trials=60, equality_trials=4)
+CONFIG = stage.Config(trials=30, max_trials=60, other_trials=15, equality_trials=4)
 
 
 @pytest.fixture(scope="module")
