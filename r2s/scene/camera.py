@@ -15,8 +15,13 @@ TANGENT_TALL = 0.82 * float(np.tan(np.radians(42.0) / 2))
 TANGENT_WIDE = TANGENT_TALL * 4 / 3
 
 
-def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
-    """Return (position, target, extent [m]) to see (n, 3) world points of interest."""
+def find_camera(twin: Twin, points: Array, robot: Array) -> tuple[Array, Array, float]:
+    """Return (position, target, extent [m]) to see (n, 3) world points of interest.
+
+    Args:
+        robot: (m, 3) points on the robot, which should not be hidden.
+    """
+    points = np.concatenate([points, robot])
     low, high = points.min(axis=0), points.max(axis=0)
     target = (low + high) / 2
     radius = max(0.5 * float(np.linalg.norm(high - low)), 0.25)
@@ -25,7 +30,7 @@ def find_camera(twin: Twin, points: Array) -> tuple[Array, Array, float]:
         flat = np.array([np.cos(turn), np.sin(turn), np.tan(ELEVATION_RAD)])
         direction = flat / np.linalg.norm(flat)
         position = target + _distance(points - target, direction) * direction
-        clear = _visible(position, points, twin.place)
+        clear = _visible(position, points, twin.place) + _visible(position, robot, twin.place)
         # From the side, robot and things stand next to each other instead of behind one another.
         flat_axis = target[:2] - np.asarray(twin.stance.position)[:2]
         length = float(np.linalg.norm(flat_axis))

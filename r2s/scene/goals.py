@@ -97,7 +97,7 @@ def sample_goals(
     )
 
 
-def over_the_place(points: Array, place: Environment, clearance_m: float) -> Array:
+def over_the_place(points: Array, place: Environment, clearance_m: float) -> np.ndarray:
     """Return (n,) bool: above the lowest surface, within the scanned extent, clear of every collider."""
     low, high = place.bounds()
     tops = [

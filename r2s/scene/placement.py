@@ -7,7 +7,7 @@ air over the scanned place, how many things are at hand), then the best are chec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from r2s.scene.distance import is_near
 from r2s.scene.environment import STAND, Environment, geom_bounds, stand
 from r2s.scene.errors import no_place, place_collides
 from r2s.scene.probe import Probe
+from r2s.scene.robot_tree import robot_tree
 from r2s.scene.surfaces import Surface, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
@@ -142,8 +143,6 @@ class Workspace:
 
 
 def twin_alone(twin: Twin, place: Environment) -> Twin:
-    from dataclasses import replace
-
     at = home_stance(twin.robot, (0, 0, 0), _base_quat(twin), floating=False)
     return replace(twin, place=place, stance=at)
 
@@ -202,8 +201,6 @@ def check(
     twin: Twin, candidate: Candidate, body: Workspace, kind: str, lift: float
 ) -> tuple[Placement | None, str]:
     """Return the placement if the robot fits there with colliders, and why not else."""
-    from dataclasses import replace
-
     place, info = twin.place, twin.robot.info
     x, y, z = candidate.position
     if kind == "stand":
@@ -274,8 +271,6 @@ def rotation_z(yaw: float) -> Array:
 
 
 def _base_quat(twin: Twin) -> tuple[float, float, float, float]:
-    from r2s.scene.robot_tree import robot_tree
-
     return robot_tree(twin.robot, exact=True, visuals=False).base_quaternion
 
 

@@ -112,6 +112,11 @@ class Probe:
         """Return the (3,) world position of a robot site in the current pose."""
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
 
+    def robot_points(self) -> Array:
+        """Return (n, 3) world centres of the robot's colliders at home."""
+        self.pose()
+        return self.data.geom_xpos[self.of_robot].copy()
+
     def ray(self, origin, direction) -> float:
         """Return the distance [m] along a unit ray to the place, -1 where nothing is."""
         geom, group = np.zeros(1, np.int32), None

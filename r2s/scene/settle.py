@@ -50,6 +50,7 @@ def settle(twin: Twin) -> Settled:
         R2SError: it diverges, or does not come to rest even so (`R2S-SCENE-005`).
     """
     twin, notes = free_of_overlaps(twin)
+    fallen: list[str] = []
     for _ in range(MAX_ROUNDS):
         rests = [rest(twin, exact=False), rest(twin, exact=True)]
         fallen = sorted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,9 @@ from r2s.artifacts.robot import Robot
 from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
 from r2s.core.context import StageContext
 from r2s.scene.errors import contradiction
+
+if TYPE_CHECKING:
+    from r2s.scene.twin import Twin
 
 STAGE_VERSION: int = 1
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
@@ -158,7 +161,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
 class Standing:
     """A twin whose robot stands somewhere, and what is known about it."""
 
-    twin: object
+    twin: Twin
     evidence: str
     spawns: np.ndarray
     notes: tuple[str, ...] = ()
@@ -205,7 +208,7 @@ def control_period(task: str, config: Config) -> float:
     return 1.0 / rate
 
 
-def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: Config):
+def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: Config) -> Twin:
     """Return the twin with the robot at the origin."""
     from r2s.scene.environment import environment
     from r2s.scene.signals import reach_vocabulary, velocity_vocabulary
@@ -228,7 +231,7 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
     )
 
 
-def stand_robot(twin, task: str, config: Config, context: StageContext) -> Standing:
+def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:
     """Return the twin with the robot where the user wants it, or where it fits best."""
     from r2s.scene.near import near_robot
     from r2s.scene.placement import find_place, place_given
@@ -249,7 +252,9 @@ def stand_robot(twin, task: str, config: Config, context: StageContext) -> Stand
     return Standing(placed, found.evidence, spawns, notes)
 
 
-def take_samples(twin, standing: Standing, task: str, config: Config, context) -> Samples:
+def take_samples(
+    twin: Twin, standing: Standing, task: str, config: Config, context: StageContext
+) -> Samples:
     """Return goals for a reach, spawns for a floating base."""
     from r2s.scene.goals import sample_goals
 
@@ -269,7 +274,7 @@ def take_samples(twin, standing: Standing, task: str, config: Config, context) -
     )
 
 
-def with_view(twin, samples: Samples):
+def with_view(twin: Twin, samples: Samples):
     """Return the twin with a viewer's centre and extent, and (camera, target)."""
     from r2s.core.rigid import quat_to_matrix
     from r2s.scene.camera import find_camera
@@ -285,7 +290,8 @@ def with_view(twin, samples: Samples):
     points += [
         np.asarray(g.position)[None] for t in twin.place.things if t.movable for g in t.geoms
     ]
-    position, target, extent = find_camera(twin, np.concatenate(points))
+    probe = twin.probe(exact=False)
+    position, target, extent = find_camera(twin, np.concatenate(points), probe.robot_points())
     seen = replace(twin, view_centre=tuple(target.tolist()), view_extent=extent)
     return seen, (tuple(position.tolist()), tuple(target.tolist()))
 
