@@ -26,21 +26,28 @@ def find_camera(twin: Twin, points: Array, robot: Array) -> tuple[Array, Array, 
     target = (low + high) / 2
     radius = max(0.5 * float(np.linalg.norm(high - low)), 0.25)
     best, value = target + np.array([0.0, -1.0, 1.0]), -np.inf
+    arm = _arm_direction(twin, robot)
     for turn in np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False):
         flat = np.array([np.cos(turn), np.sin(turn), np.tan(ELEVATION_RAD)])
         direction = flat / np.linalg.norm(flat)
         position = target + _distance(points - target, direction) * direction
         clear = _visible(position, points, twin.place) + _visible(position, robot, twin.place)
         # From the side, robot and things stand next to each other instead of behind one another.
-        flat_axis = target[:2] - np.asarray(twin.stance.position)[:2]
-        length = float(np.linalg.norm(flat_axis))
-        side = 1 - abs(float(flat_axis @ direction[:2])) / length if length > 0.05 else 0.0
+        side = 1 - abs(float(arm @ direction[:2])) / np.linalg.norm(direction[:2])
         # A robot alone is seen best from half in front.
         side += 0.3 * float(direction[:2] @ _half_front(twin))
-        score = clear + 0.3 * side
+        score = clear + 0.5 * side
         if score > value + 1e-9:
             best, value = position, score
     return np.round(best, 4), np.round(target, 4), round(2 * radius, 4)
+
+
+def _arm_direction(twin: Twin, robot: Array) -> Array:
+    """Return the (2,) level unit direction in which the robot reaches out at home, or 0."""
+    gaps = robot[:, :2] - np.asarray(twin.stance.position)[:2]
+    farthest = gaps[int(np.argmax((gaps**2).sum(axis=1)))]
+    length = float(np.linalg.norm(farthest))
+    return farthest / length if length > 0.05 and not twin.stance.floating else np.zeros(2)
 
 
 def _half_front(twin: Twin) -> Array:
@@ -57,7 +64,7 @@ def _distance(points: Array, direction: Array) -> float:
     nearer = points @ direction
     wide = np.abs(points @ right) / TANGENT_WIDE + nearer
     tall = np.abs(points @ up) / TANGENT_TALL + nearer
-    return max(float(wide.max()), float(tall.max()), 0.3)
+    return max(float(np.quantile(wide, 0.97)), float(np.quantile(tall, 0.97)), 0.3)
 
 
 def _visible(position: Array, points: Array, place: Environment) -> float:
