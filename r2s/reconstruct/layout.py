@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from r2s.artifacts.base import Frozen
+from r2s.artifacts.geometry import Geom
 from r2s.core.errors import R2SError
 from r2s.core.seeds import derive_seed, generator
 from r2s.reconstruct import clutter, shell
@@ -21,7 +22,7 @@ from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
 from r2s.reconstruct.rays import Rays
 from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
-from r2s.reconstruct.solids import nearest_distance
+from r2s.reconstruct.solids import nearest_distance, sample_inside, signed_distance
 from r2s.reconstruct.supports import support
 
 FloorMode = Literal["auto", "floor", "table"]
@@ -35,6 +36,7 @@ _SHELL_SHARE = 0.5  # of the geom budget
 _FREE_PROBES = 30_000
 _PANEL_AREA_M2 = 0.04
 _CLEAR_M = 0.05
+_PROBE_M = 0.01  # spacing of the probes inside a movable object
 _EXPLAINED_BY_SHELL_M = 0.02
 _WORTH = 3e-4  # a clutter box holds at least this share of the scan's points
 _STRETCH = 3  # the geom budget may grow this many times before points are left out
@@ -287,7 +289,9 @@ def _absorb(draft: Draft, cloud: Cloud, reach: float) -> None:
     rest = np.flatnonzero(draft.available)
     distance, which = nearest_distance(geoms, hulls, cloud.points[rest], reach)
     taken = which >= 0
-    deep = distance < -3 * reach  # behind a wall: explained by nothing
+    movable = np.array([part.mobility == "movable" for part in draft.parts], bool)
+    # Deep behind a wall a point is explained by nothing; inside a cup it is the cup.
+    deep = (distance < -3 * reach) & ~movable[owner[which]]
     for index in np.unique(owner[which[taken & ~deep]]):
         own = rest[taken & ~deep & (owner[which] == index)]
         part = draft.parts[index]
@@ -305,6 +309,7 @@ def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, see
         cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m,
         spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)),
     )  # fmt: skip
+    offers = _clear_of_movables(offers, draft)
     air = _open_air(cloud, free, rng)
     blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, air)
     prices = Prices(
@@ -329,6 +334,20 @@ def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, see
             f"leave out more than {100 * config.max_missed_2cm:.0f} % of the scan (crop the scan to the "
             "robot's surroundings, or loosen --max-missed-2cm)"
         )
+
+
+def _clear_of_movables(offers: list[Geom], draft: Draft) -> list[Geom]:
+    """Return the boxes that reach into no movable object: it would be stuck, or fly off."""
+    inside = [
+        sample_inside(geom, part.hulls, _PROBE_M)
+        for part in draft.parts
+        if part.mobility == "movable"
+        for geom in part.geoms
+    ]
+    if not inside:
+        return offers
+    points = np.concatenate(inside)
+    return [box for box in offers if not (signed_distance(box, (), points) < _PROBE_M / 2).any()]
 
 
 def _open_air(cloud: Cloud, free: FreeSpace, rng) -> np.ndarray:

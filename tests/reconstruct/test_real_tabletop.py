@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from r2s.core.context import StageContext
+from r2s.reconstruct.solids import nearest_distance
 
 
 @pytest.mark.slow
@@ -22,5 +24,10 @@ def test_the_real_table_is_one_slab_with_its_carton_and_bottles(shared_data, tmp
     assert len(tall) == 3
     carton = min(tall, key=lambda b: abs(b.com_m[1] - 0.06))
     assert carton.volume_m3 == pytest.approx(0.0022, rel=0.25)  # half gallon, 9.5 x 9.5 x 24 cm
+    movable = [g for b in result.info.bodies if b.mobility == "movable" for g in b.geoms]
+    for body in result.info.bodies:
+        if body.role == "clutter":  # nothing static inside something movable
+            centres = np.array([g.position for g in body.geoms])
+            assert nearest_distance(movable, result.hulls, centres, 0.1)[0].min() > 0
     audit = result.info.audit
     assert audit.twin_median_m < 0.008 and audit.blocked_5cm < 0.002 and audit.missed_2cm < 0.03
