@@ -69,3 +69,33 @@ def metrics_of(store: Store, digest: str) -> Mapping[str, Any]:
     if stored.kind not in ARTIFACTS:
         return {}
     return metrics(stored.kind, artifact_class(stored.kind).decode(stored.config, stored.files), {})
+
+
+def family(store: Store, digest: str) -> dict[str, Any]:
+    """Return an artifact and what it was made from, decoded: kind to artifact, the nearest of each kind.
+
+    A policy brings the newest validation and bundle made from it, if there are any.
+    """
+    from r2s.engine.catalog import ARTIFACTS, artifact_class
+
+    digests: dict[str, str] = {}
+    for each in (*_descendants(store, digest), digest):
+        for origin in lineage(store, each):
+            if origin.kind in ARTIFACTS:
+                digests.setdefault(origin.kind, origin.digest)
+    stored = {kind: store.get(each) for kind, each in digests.items()}
+    return {
+        kind: artifact_class(kind).decode(each.config, each.files) for kind, each in stored.items()
+    }
+
+
+def _descendants(store: Store, digest: str) -> list[str]:
+    """Return the named artifacts made directly from one, furthest down the chain first."""
+    children = []
+    for name, target in sorted(store.refs().items()):
+        stored = store.get(target)
+        if digest in stored.inputs.values():
+            rank = {"bundle": 0, "validation": 1}.get(name.split("/")[0])
+            if rank is not None:
+                children.append((rank, target))
+    return [target for _, target in sorted(children)]

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import jax.numpy as jnp
 import mujoco
 import numpy as np
 
@@ -15,18 +14,14 @@ from r2s.artifacts.policy import Policy
 from r2s.artifacts.scene import Scene
 from r2s.core.seeds import generator
 from r2s.edge.contract import Contract
-from r2s.edge.controller import Controller
 from r2s.edge.golden import EXPECTED, INPUT, OBSERVATION, VALUE
 from r2s.edge.policy import OnnxPolicy
-from r2s.edge.runtime import Command
-from r2s.edge.safety import Verdict
 from r2s.policy.graph import PREVIOUS_TARGET, input_widths
 from r2s.policy.parity import stratified_inputs
 from r2s.policy.reference import reference_action, reference_target
-from r2s.sim.model import layout, load_model
-from r2s.sim.sensing import Sensing, disturbances, measured_columns
-from r2s.sim.transport import MujocoTransport
-from r2s.tasks.task import Start, Task, bind
+from r2s.sim.episode import Moment, play
+from r2s.sim.model import load_model
+from r2s.tasks.task import bind
 
 VECTORS = 1024
 MIN_TICKS, MAX_EPISODES = 500, 100
@@ -94,73 +89,25 @@ def golden_episode(policy: Policy, scene: Scene, contract: Contract, seed: int) 
     ticks: list[Arrays] = []
     episode = 0
     while len(ticks) < MIN_TICKS and episode < MAX_EPISODES:
-        ticks += _episode(model, scene, task, contract, session, seed, episode)
+        random = generator(seed, "episode", episode)
+        moments = play(model, scene, task, contract, session, random)
+        ticks += [_record(moment, index == 0, session) for index, moment in enumerate(moments)]
         episode += 1
     return {name: np.stack([tick[name] for tick in ticks]) for name in ticks[0]}
 
 
-def _episode(
-    model: mujoco.MjModel,
-    scene: Scene,
-    task: Task,
-    contract: Contract,
-    session: OnnxPolicy,
-    seed: int,
-    episode: int,
-) -> list[Arrays]:
-    random = generator(seed, "episode", episode)
-    where = layout(model, scene)
-    data = _start(model, scene, task, random)
-    memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
-    given = {n: np.asarray(v, np.float64) for n, v in task.commands(memory).items()}
-    measured = disturbances(scene.info.signals, (), {})
-    sensors = Sensing(measured_columns(scene.info, where), measured, model.opt.timestep, random)
-    robot = MujocoTransport(model, data, scene.info, where, sensors, commands=given)
-    robot.wait_until(contract.control_s)
-    controller = Controller(contract, session, robot.joint_names)
-    ticks = []
-    for index in range(task.episode_steps):
-        reading, now_s = robot.read(), robot.now_s()
-        if index == 0:
-            controller.reset(reading)
-        tick = controller.tick(reading, now_s)
-        action = np.zeros(len(tick.target), np.float32) if tick.action is None else tick.action
-        blank = {n: np.zeros(shape, np.float32) for n, shape in session.inputs.items()}
-        seen = blank if tick.observation is None else tick.observation
-        ticks.append(
-            {
-                "reset": np.bool_(index == 0),
-                "now_s": np.float64(now_s),
-                "stamp_s": np.float64(reading.stamp_s),
-                "verdict": np.uint8(tick.verdict.value),
-                "action": action,
-                "command": tick.target,
-                **{VALUE + name: value for name, value in reading.values.items()},
-                **{OBSERVATION + n: value[0] for n, value in seen.items()},
-            }
-        )
-        if tick.verdict in (Verdict.DAMP, Verdict.FAULT):
-            break  # a policy exported in spite of its gate may well end here
-        robot.write(
-            Command("position", contract.actions.joints, tick.target, contract.kp, contract.kd)
-        )
-        robot.wait_until((index + 2) * contract.control_s)
-    return ticks
-
-
-def _start(
-    model: mujoco.MjModel, scene: Scene, task: Task, random: np.random.Generator
-) -> mujoco.MjData:
-    where = layout(model, scene)
-    base = where.base_qpos
-    pose = where.home_qpos[base : base + 7] if base >= 0 else np.zeros(7)
-    home = Start(jnp.float32(where.home_qpos[where.qpos_index]), jnp.float32(pose))
-    begun = task.start(jnp.asarray(random.random(task.draws.start), jnp.float32), home)
-    data = mujoco.MjData(model)
-    data.qpos[:] = where.home_qpos
-    data.qpos[where.qpos_index] = begun.joints
-    if base >= 0:
-        data.qpos[base : base + 7] = begun.base
-    data.ctrl[:] = where.home_ctrl
-    data.ctrl[where.ctrl_index] = begun.joints
-    return data
+def _record(moment: Moment, first: bool, session: OnnxPolicy) -> Arrays:
+    tick = moment.tick
+    action = np.zeros(len(tick.target), np.float32) if tick.action is None else tick.action
+    blank = {name: np.zeros(shape, np.float32) for name, shape in session.inputs.items()}
+    seen = blank if tick.observation is None else tick.observation
+    return {
+        "reset": np.bool_(first),
+        "now_s": np.float64(moment.now_s),
+        "stamp_s": np.float64(moment.reading.stamp_s),
+        "verdict": np.uint8(tick.verdict.value),
+        "action": action,
+        "command": tick.target,
+        **{VALUE + name: value for name, value in moment.reading.values.items()},
+        **{OBSERVATION + name: value[0] for name, value in seen.items()},
+    }

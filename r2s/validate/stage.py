@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-import jax
 import numpy as np
 from pydantic import Field
 
@@ -100,6 +99,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
 
 
 def _bench(policy: Policy, scene: Scene, config: Config, context: StageContext):
+    import jax
+
     from r2s.edge.contract import parse_contract
     from r2s.edge.policy import OnnxPolicy
     from r2s.policy.contract import deployment_contract

@@ -1,0 +1,54 @@
+"""A policy at work, as pictures: whole episodes of the exported graph in its scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from r2s.artifacts.policy import Policy
+from r2s.artifacts.scene import Scene
+from r2s.core.rigid import quat_to_matrix
+from r2s.core.seeds import generator
+from r2s.report.render import Player
+
+FILM_SIZE = (480, 360)
+FRAME_RATE_HZ = 12.5
+
+
+def film(
+    policy: Policy,
+    scene: Scene,
+    *,
+    episodes: int = 3,
+    seed: int = 0,
+    size: tuple[int, int] = FILM_SIZE,
+) -> Iterator[np.ndarray]:
+    """Yield (h, w, 3) uint8 frames, `FRAME_RATE_HZ` of simulated time, with the goal as a green ball."""
+    import mujoco
+
+    from r2s.policy.contract import deployment_contract
+    from r2s.sim.episode import contract_and_policy, play
+    from r2s.sim.model import load_model
+    from r2s.tasks.task import bind
+
+    model = load_model(scene, "scene.xml")
+    model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+    task = bind(scene.info, scene.goals, scene.spawns)
+    contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
+    player = Player(scene, size=size, fine=False)
+    every = max(1, round(1 / (FRAME_RATE_HZ * scene.info.control_s)))
+    for episode in range(episodes):
+        random = generator(seed, "film", episode)
+        for index, moment in enumerate(play(model, scene, task, contract, session, random)):
+            if index % every == 0:
+                yield player.frame(moment.qpos, goal_marks(scene, moment.reading.values))
+
+
+def goal_marks(scene: Scene, values) -> np.ndarray | None:
+    """Return (1, 3), the commanded goal in the world frame, or None for tasks without one."""
+    goal = values.get("goal_pos")
+    if goal is None:
+        return None
+    base = np.asarray(scene.info.base_position_m)
+    return (base + quat_to_matrix(scene.info.base_quaternion) @ np.asarray(goal))[None]

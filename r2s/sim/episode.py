@@ -1,0 +1,96 @@
+"""One episode of an exported policy on a simulated robot, tick by tick, with the robot's own runtime code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+
+from r2s.artifacts.scene import Scene
+from r2s.edge.contract import Contract, parse_contract
+from r2s.edge.controller import Controller, Tick
+from r2s.edge.observe import Reading
+from r2s.edge.policy import OnnxPolicy
+from r2s.edge.runtime import Command
+from r2s.edge.safety import Verdict
+from r2s.sim.model import layout
+from r2s.sim.sensing import Sensing, disturbances, measured_columns
+from r2s.sim.transport import MujocoTransport
+from r2s.tasks.task import Start, Task
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One control period: what the robot read, when, and what its runtime made of it.
+
+    Attributes:
+        qpos: (nq,) of the simulation when it was read.
+    """
+
+    reading: Reading
+    now_s: float
+    tick: Tick
+    qpos: np.ndarray
+
+
+def play(
+    model: mujoco.MjModel,
+    scene: Scene,
+    task: Task,
+    contract: Contract,
+    policy: OnnxPolicy,
+    random: np.random.Generator,
+) -> Iterator[Moment]:
+    """Yield the control periods of one episode, until the task's end or until a guard stops the robot.
+
+    Goal, start and sensor noise are drawn from `random`; physics is nominal.
+    """
+    where = layout(model, scene)
+    data = start(model, scene, task, random)
+    memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
+    given = {name: np.asarray(v, np.float64) for name, v in task.commands(memory).items()}
+    measured = disturbances(scene.info.signals, (), {})
+    sensors = Sensing(measured_columns(scene.info, where), measured, model.opt.timestep, random)
+    robot = MujocoTransport(model, data, scene.info, where, sensors, commands=given)
+    robot.wait_until(contract.control_s)
+    controller = Controller(contract, policy, robot.joint_names)
+    for index in range(task.episode_steps):
+        reading, now_s = robot.read(), robot.now_s()
+        if index == 0:
+            controller.reset(reading)
+        tick = controller.tick(reading, now_s)
+        yield Moment(reading, now_s, tick, data.qpos.copy())
+        if tick.verdict in (Verdict.DAMP, Verdict.FAULT):
+            return
+        robot.write(
+            Command("position", contract.actions.joints, tick.target, contract.kp, contract.kd)
+        )
+        robot.wait_until((index + 2) * contract.control_s)
+
+
+def contract_and_policy(contract: Mapping[str, Any], onnx: bytes) -> tuple[Contract, OnnxPolicy]:
+    """Return the runtime's view of a deployment contract and of an exported graph."""
+    return parse_contract(contract), OnnxPolicy(onnx)
+
+
+def start(
+    model: mujoco.MjModel, scene: Scene, task: Task, random: np.random.Generator
+) -> mujoco.MjData:
+    """Return the simulation where the task starts it, actuators holding."""
+    where = layout(model, scene)
+    base = where.base_qpos
+    pose = where.home_qpos[base : base + 7] if base >= 0 else np.zeros(7)
+    home = Start(jnp.float32(where.home_qpos[where.qpos_index]), jnp.float32(pose))
+    begun = task.start(jnp.asarray(random.random(task.draws.start), jnp.float32), home)
+    data = mujoco.MjData(model)
+    data.qpos[:] = where.home_qpos
+    data.qpos[where.qpos_index] = begun.joints
+    if base >= 0:
+        data.qpos[base : base + 7] = begun.base
+    data.ctrl[:] = where.home_ctrl
+    data.ctrl[where.ctrl_index] = begun.joints
+    return data
