@@ -25,7 +25,7 @@ class ScanInfo(Frozen):
         unit_evidence: one sentence: why.
         up_axis: direction of up in the source frame, for example `+z` or `(-0.01, -0.82, -0.57)`.
         up_evidence, up_confidence: one sentence, and 0..1.
-        noise_sigma_m: range noise estimated from plane residuals [m].
+        noise_sigma_m: range noise: median over small flat patches of the raw points [m].
         voxel_m: edge of the voxels the points were averaged in [m].
         T_world_source: maps source coordinates (already in metres, unshifted) to the world frame.
         viewpoints_source: `file`, `estimated` (and how, in `viewpoint_evidence`) or `unknown`.

@@ -10,15 +10,16 @@ from r2s.scan import units
 from r2s.scan.capture import Capture
 from r2s.scan.clean import Box, Cleaner, plausible_box
 from r2s.scan.gravity import Camera
-from r2s.scan.planes import Plane, find_planes, plane_noise
-from r2s.scan.surface import facing, local_surface, noise_sigma
+from r2s.scan.noise import range_noise
+from r2s.scan.planes import Plane, find_planes
+from r2s.scan.surface import facing, local_surface, scatter
 from r2s.scan.viewpoints import Viewpoint, find_camera, find_viewpoint
 from r2s.scan.voxels import Accumulator
 
 # The coarse look uses voxels of this part of the diagonal.
 CELLS_PER_DIAGONAL = 160
 _NEIGHBORS = 14
-_NOISE_ROWS = 50_000
+_SCATTER_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Look:
         points: (n, 3) one per coarse voxel; voxel_m: its edge; area_m2: of the surface seen, about.
         low_m, high_m: (3,) bounds without the outermost 0.1 %.
         planes: largest first, normals towards the sensor where it is known.
-        noise_sigma_m: range noise.
+        noise_sigma_m: range noise, see `noise`.
         finite: finite raw points.
     """
 
@@ -89,17 +90,17 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
         grid.add(cleaner(rows).points * scale, None, None)
     points = grid.finish(colors=False, normals=False).points
 
-    raw = sample[:: max(1, len(sample) // _NOISE_ROWS)] * scale
+    raw = sample[:: max(1, len(sample) // _SCATTER_ROWS)] * scale
     surface = local_surface(points, _NEIGHBORS)
     sensor = None if viewpoint.position is None else viewpoint.position * scale
     normals = surface.normals if sensor is None else facing(points, surface.normals, sensor)
-    local = noise_sigma(raw, points, surface)
-    planes = find_planes(points, normals, tolerance=max(2.5 * local, 0.4 * voxel), seed=seed)
+    spread = scatter(raw, points, surface)
+    planes = find_planes(points, normals, tolerance=max(2.5 * spread, 0.4 * voxel), seed=seed)
     if sensor is not None:
         planes = [_toward(plane, sensor) for plane in planes]
     return Look(
         box, choice, scale, camera, viewpoint, points, voxel, low * scale, high * scale, planes,
-        max(local, plane_noise(planes, points, raw, voxel)), cleaner.finite,
+        range_noise(sample * scale, seed), cleaner.finite,
     )  # fmt: skip
 
 

@@ -81,27 +81,3 @@ def _near(
     p: np.ndarray, n: np.ndarray, normal: np.ndarray, center: np.ndarray, tolerance: float
 ) -> np.ndarray:
     return (np.abs((p - center) @ normal) < tolerance) & (np.abs(n @ normal) > _AGREE)
-
-
-def plane_noise(planes: list[Plane], points: np.ndarray, raw: np.ndarray, voxel: float) -> float:
-    """Return the noise [same unit] of raw points (k, 3) about the planes they lie on; 0 without planes.
-
-    The share-weighted mean over the three largest planes of a robust spread, over the raw points
-    within two voxels of a plane's own points, so that what stands on a table does not count. Depth
-    quantisation, which a local fit follows step by step, does count.
-    """
-    from scipy.spatial import KDTree
-
-    found, weights = [], []
-    for plane in planes[:3]:
-        distance = raw @ plane.normal - plane.offset
-        near = np.abs(distance) < 4 * max(plane.rms, 0.5 * voxel)
-        members = points[plane.members]
-        tree = KDTree(members - np.outer(members @ plane.normal, plane.normal))
-        flat = raw[near] - np.outer(raw[near] @ plane.normal, plane.normal)
-        on = tree.query(flat, k=1, distance_upper_bound=voxel, workers=-1)[0] < voxel
-        if on.sum() >= 30:
-            residual = distance[near][on]
-            found.append(1.4826 * np.median(np.abs(residual - np.median(residual))))
-            weights.append(plane.share)
-    return float(np.average(found, weights=weights)) if found else 0.0

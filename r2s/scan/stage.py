@@ -26,7 +26,7 @@ from r2s.scan.readers import companions, read
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d")
 

@@ -1,4 +1,4 @@
-"""Local surface: normals, flatness and spacing from nearest neighbours; noise; stray points."""
+"""Local surface: normals, flatness and spacing from nearest neighbours; scatter; stray points."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def stray(
     return log > middle + max(strength * float(spread), np.log(2.0))
 
 
-def noise_sigma(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
-    """Return the range noise [same unit]: robust spread of raw points about the local plane.
+def scatter(raw: np.ndarray, points: np.ndarray, surface: Surface) -> float:
+    """Return the robust spread [same unit] of raw points about the plane of their coarse voxels.
 
     Only planes of a quarter of the flattest places count, so that edges and clutter do not.
     raw: (k, 3) sample of the capture; points: (n, 3) voxel means with their `surface`.

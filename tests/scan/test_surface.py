@@ -1,4 +1,4 @@
-"""Normals, planes and noise against shapes whose truth is known."""
+"""Normals, planes and stray points against shapes whose truth is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scan_files import room_points
 
-from r2s.scan.planes import find_planes, plane_noise
+from r2s.scan.planes import find_planes
 from r2s.scan.surface import facing, local_surface, stray
 from r2s.scan.viewpoints import layered_share
 
@@ -40,15 +40,6 @@ def test_planes_depend_on_the_seed_only():
     for a, b in zip(*runs, strict=True):
         np.testing.assert_array_equal(a.normal, b.normal)
         np.testing.assert_array_equal(a.members, b.members)
-
-
-@pytest.mark.parametrize("sigma", [0.002, 0.01])
-def test_noise_is_measured(sigma):
-    raw = np.column_stack([RNG.uniform(-2, 2, (80_000, 2)), RNG.normal(0, sigma, 80_000)])
-    cells = np.unique(np.round(raw[:, :2] / 0.03), axis=0) * 0.03
-    points = np.column_stack([cells, np.zeros(len(cells))])
-    planes = find_planes(points, local_surface(points, 14).normals, tolerance=0.03, seed=0)
-    assert plane_noise(planes, points, raw, 0.03) == pytest.approx(sigma, rel=0.15)
 
 
 def test_stray_points_go_and_a_thinning_floor_stays():
