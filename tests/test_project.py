@@ -1,6 +1,8 @@
 """What the README promises is what continuous integration runs."""
 
-from conftest import ROOT
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_ci_runs_the_readmes_test_command_word_for_word():
