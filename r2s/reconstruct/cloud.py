@@ -32,8 +32,8 @@ class Cloud:
 
     @property
     def tolerance_m(self) -> float:
-        """How far a point may lie from the surface it belongs to: max(1 cm, 2.5 sigma)."""
-        return max(0.01, 2.5 * self.sigma_m)
+        """How far a point may lie from the surface it belongs to: max(1 cm, 2.5 sigma, half a voxel)."""
+        return max(0.01, 2.5 * self.sigma_m, 0.5 * self.voxel_m)
 
     @property
     def merge_m(self) -> float:

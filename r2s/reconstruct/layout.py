@@ -31,15 +31,19 @@ _WALL_HEIGHT_M = 0.5
 _FLOOR_SIDE_M = 3.0  # a level surface whose short side is longer is no table
 _STANDING_M = 0.35  # a wall whose foot is lower than this over a surface stands on it
 _CEILING_M = 1.8
-_CEILING_BOXES = 8
+_CEILING_BOXES = 16
+_CEILING_EDGE_M = 2.0
 _SHELL_SHARE = 0.5  # of the geom budget
 _FREE_PROBES = 30_000
 _PANEL_AREA_M2 = 0.04
 _CLEAR_M = 0.05
 _PROBE_M = 0.01  # spacing of the probes inside a movable object
 _EXPLAINED_BY_SHELL_M = 0.02
-_WORTH = 3e-4  # a clutter box holds at least this share of the scan's points
-_STRETCH = 3  # the geom budget may grow this many times before points are left out
+_WORTH = 1e-4  # a clutter box holds at least this share of the scan's points
+_LEFT_OUT = (
+    0.7  # of the points that may be missed: what clutter may leave out; the shell misses some too
+)
+_STRETCH = 4  # the geom budget may grow this many times before points are left out
 
 
 @dataclass
@@ -193,6 +197,7 @@ def _add_levels(
             geoms = shell.slabs(
                 frame, floor.area, free, thickness_m=0.2, skin_m=skin,
                 max_edge_m=config.max_box_edge_m * 4, limit=config.max_static_geoms // 8,
+                local=floor.local(cloud.points[floor.points]),
             )  # fmt: skip
             part = Part("floor", "boxes", geoms, floor.points)
             draft.warnings.append("something was seen below the floor: it is boxes, not a plane")
@@ -217,7 +222,8 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
     frame = level.T_world_level.copy()
     frame[:3, :3] = frame[:3, :3] @ down
     plane = Plane(-level.plane.normal, -level.plane.offset)
-    if shell.is_half_space(plane, cloud, free, probes):
+    local = (cloud.points[level.points] - frame[:3, 3]) @ frame[:3, :3]
+    if shell.is_half_space(plane, cloud, free, probes) and not shell.is_bent(local[:, 2]):
         return Part("ceiling", "plane", (shell.plane_geom(frame),), level.points)
     area = replace(
         level.area,
@@ -231,7 +237,7 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
     )
     geoms = shell.slabs(
         frame, area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-        max_edge_m=100.0, limit=_CEILING_BOXES,
+        max_edge_m=_CEILING_EDGE_M, limit=_CEILING_BOXES, local=local,
     )  # fmt: skip
     return Part("ceiling", "boxes", geoms, level.points)
 
@@ -242,7 +248,8 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
     boxed, planes = [], []
     for wall in sorted(walls, key=lambda w: -w.area.area_m2):
         twin = any(_same_plane(wall.plane, other) for other in planes)
-        if not twin and shell.is_half_space(wall.plane, cloud, free, probes):
+        bent = shell.is_bent(wall.local(cloud.points[wall.points])[:, 2])
+        if not (twin or bent) and shell.is_half_space(wall.plane, cloud, free, probes):
             planes.append(wall.plane)
             geom = shell.plane_geom(wall.T_world_face)
             draft.add(_covered(Part("wall", "plane", (geom,), wall.points), cloud))
@@ -261,7 +268,7 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
         share = max(2, round(budget * wall.area.area_m2 / total))
         geoms = shell.slabs(
             wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-            max_edge_m=edge, limit=share, xy=wall.local(cloud.points[wall.points])[:, :2],
+            max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]),
         )  # fmt: skip
         if geoms:
             draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))
@@ -321,7 +328,7 @@ def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, see
     taken = choose(
         offers, cloud.points[rest], air, prices, budget=max(budget, 0),
         hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
-        may_miss=int(0.7 * config.max_missed_2cm * len(cloud.points)),
+        may_miss=int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points)),
     )  # fmt: skip
     if not taken:
         return

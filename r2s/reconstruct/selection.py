@@ -21,7 +21,8 @@ _STRICTNESS = (
     8.0,
     16.0,
 )  # the price of air rises until the whole choice can afford it
-_LEAST_SHARE = 3e-4  # of the scan's points: a box that newly explains fewer is noise
+_LEAST_SHARE = 3e-4  # of the scan's points: a box that newly explains fewer is noise ...
+_SCARCE_SHARE = 1e-4  # ... or a last resort, while too many points are left out
 _BURIED = 0.4  # worth of a point deep inside a box, against one on its surface
 EXPLAINED_M = 0.015  # a point this near a box is explained by it
 
@@ -48,7 +49,8 @@ def choose(
 ) -> list[int]:
     """Return the indices of the best boxes, in the order chosen.
 
-    At most `budget`, and more up to `hard_budget` only while over `may_miss` points are unexplained.
+    At most `budget`, and more up to `hard_budget`, or boxes that explain little, only while over `may_miss`
+    points are unexplained.
 
     Args:
         points: (n, 3) points to explain.
@@ -79,6 +81,7 @@ def _greedy(
     air_cost = strictness / max(prices.blocked * prices.air, 1.0)
     costs = [air_cost * len(block) for block in blocks]
     least_gain = _LEAST_SHARE * point_worth * prices.points
+    last_resort = _SCARCE_SHARE * point_worth * prices.points
     open_points = np.ones(n_points, bool)
     heap = [
         (-(point_worth * w.sum() - k), i) for i, (w, k) in enumerate(zip(worth, costs, strict=True))
@@ -90,7 +93,7 @@ def _greedy(
             break
         _, index = heapq.heappop(heap)
         gain = point_worth * float(worth[index] @ open_points[covers[index]]) - costs[index]
-        if gain <= least_gain:
+        if gain <= (last_resort if open_points.sum() > may_miss else least_gain):
             continue
         if heap and gain < -heap[0][0] - 1e-12:
             heapq.heappush(heap, (-gain, index))

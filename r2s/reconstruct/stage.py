@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -16,7 +15,7 @@ from r2s.artifacts.scan import Scan
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
 from r2s.core.seeds import generator
-from r2s.reconstruct.audit import MISSED_M, audit
+from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
 from r2s.reconstruct.freespace import carve
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
@@ -24,7 +23,7 @@ from r2s.reconstruct.parts import Part, all_geoms, bodies
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.visuals import visuals
 
-STAGE_VERSION: int = 1
+STAGE_VERSION: int = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 
@@ -82,7 +81,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         generator(context.seed, "reconstruct", "audit"),
     )  # fmt: skip
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
-    check_audit(result, blame, config, cloud.sigma_m)
+    check_audit(result, blame, config)
     return Reconstruction(
         info=ReconstructionInfo(
             bodies=tuple(found),
@@ -106,16 +105,8 @@ def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
     return labels
 
 
-def check_audit(
-    result: TwinAudit, blame: dict[str, dict[str, float]], config: Config, sigma_m: float = 0.0
-) -> None:
-    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw.
-
-    Range noise alone puts a share of points more than 2 cm in front of a perfect surface (14 % at
-    sigma = 1.9 cm); that share is added to `max_missed_2cm`.
-    """
-    noise = noise_share(sigma_m)
-    missed_limit = config.max_missed_2cm + noise
+def check_audit(result: TwinAudit, blame: dict[str, dict[str, float]], config: Config) -> None:
+    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw."""
     if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
         worst = result.worst_body
         raise R2SError(
@@ -127,17 +118,12 @@ def check_audit(
             remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, "
             f"or re-scan around {worst}",
         )
-    if result.missed_2cm > missed_limit:
+    if result.missed_2cm > config.max_missed_2cm:
         raise R2SError(
             "R2S-RECON-003",
             f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
-            f"(limit {100 * missed_limit:.1f} %, of which {100 * noise:.1f} % for range noise)",
+            f"(limit {100 * config.max_missed_2cm:.1f} %)",
             where="points that no body explains",
             why="a robot would train to move through things that are there",
             remedy=f"r2s reconstruct --max-missed-2cm {1.2 * result.missed_2cm:.3f}",
         )
-
-
-def noise_share(sigma_m: float) -> float:
-    """Return the share of points that range noise puts more than `MISSED_M` in front of a surface."""
-    return 0.5 * math.erfc(MISSED_M / (sigma_m * math.sqrt(2))) if sigma_m > 0 else 0.0

@@ -201,19 +201,3 @@ def test_blocked_air_is_an_error_that_names_the_body(table_scan):
         stage.check_audit(result, {"wall_3": shares}, stage.Config())
     assert caught.value.code == "R2S-RECON-002" and "wall_3" in caught.value.where
     stage.check_audit(result, {"wall_3": shares}, stage.Config(max_blocked_5cm=0.05))
-
-
-def test_noise_is_not_held_against_the_twin():
-    from r2s.reconstruct.stage import noise_share
-
-    assert noise_share(0.0) == 0.0 and noise_share(0.003) < 1e-10
-    assert noise_share(0.02) == pytest.approx(0.1587, abs=1e-4)  # one sigma, one-sided
-
-
-def test_a_scan_without_anything_level_is_refused(reconstruct):
-    wall = box((1.0, 0, 1.0), (0.1, 2, 2))
-    eye = np.array([-0.5, 0, 1.0])
-    scan = capture([wall], [(eye, looks(eye, (1, 0, 1), 0.5, 8000))], voxel=0.02)
-    with pytest.raises(R2SError, match="no level surface") as caught:
-        reconstruct(scan)
-    assert caught.value.code == "R2S-RECON-001" and "--up" in caught.value.remedy
