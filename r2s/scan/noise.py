@@ -22,10 +22,11 @@ def range_noise(points: np.ndarray, seed: int) -> float:
     """Return the range noise [m] of raw points (n, 3): the median over small flat patches; 0 if unknown.
 
     A patch is the 60 nearest raw points of a seeded point, more where that is no wider than the noise
-    or lies on one step of a quantised depth, none wider than 0.3 m. Its sigma is the rms distance from the quadric z = a + bx + cy + dx2 + exy + fy2
-    over its own plane, with the degrees of freedom taken off, so that a curved or bent surface measures
-    like a flat one. Noise that grows with range is reported at the range of the median patch. Depth
-    quantisation counts where a patch spans several of its steps.
+    or lies on one step of a quantised depth, none wider than 0.3 m. Its sigma is the rms distance from
+    the quadric z = a + bx + cy + dx2 + exy + fy2 over its own plane, with the degrees of freedom taken
+    off, so that a curved or bent surface measures like a flat one. Noise that grows with range is
+    reported at the range of the median patch. Depth quantisation counts where a patch spans several of
+    its steps.
     """
     from scipy.spatial import KDTree
 
