@@ -51,6 +51,25 @@ COMMANDS: dict[str, tuple[str, str]] = {
 INTERNAL_BUG = 3
 
 
+class PlainCommand(typer.core.TyperCommand):
+    """A command whose help has its options by panel, every flag in full.
+
+    Plain text: rich's tables cut long flags to `--ppo-learning-r…` in 80 columns.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            own = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            if record is not None:
+                panel = getattr(parameter, "rich_help_panel", None) or own
+                panels.setdefault(panel, []).append(record)
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
 class LazyGroup(typer.core.TyperGroup):
     """A group that imports a command when it is called, and only its docstring for the list."""
 
@@ -60,8 +79,10 @@ class LazyGroup(typer.core.TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        single.command(cmd_name)(build(cmd_name, importlib.import_module(COMMANDS[cmd_name][0])))
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name, cls=PlainCommand)(
+            build(cmd_name, importlib.import_module(COMMANDS[cmd_name][0]))
+        )
         return quick(typer.main.get_command(single))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -115,7 +115,7 @@ def _option(
     option = typer.Option(
         None,
         f"--{flag}/--no-{flag}" if is_bool else f"--{flag}",
-        help=_escaped(f"{field_help(model, name)}{shown}".strip()),
+        help=f"{field_help(model, name)}{shown}".strip(),
         metavar=None if is_bool else type_name(field.annotation),
         show_default=False,
         rich_help_panel=panel,
@@ -136,10 +136,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _json_or_text(text: str) -> Any:

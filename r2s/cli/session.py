@@ -45,12 +45,13 @@ class Session:
         Args:
             create: make one here when there is none.
         """
-        from r2s.store import Store, find_workspace
+        from r2s.store import Store, find_workspace, is_workspace
 
         if self._store is None:
             found = find_workspace(Path.cwd(), self.workspace, os.environ)
             path = found or Path.cwd() / ".r2s"
-            new = create and not path.exists()
+            # By its content: two commands may begin here at once, and a kill may leave half a folder.
+            new = create and not is_workspace(path)
             self._store = Store.create(path) if new else Store.open(path)
             if new:
                 self.tell(f"made a workspace: {path}")

@@ -27,5 +27,21 @@ def tag(
             "R2S-CLI-006", "no artifact was given", remedy=f"r2s tag {label} policy/lab"
         )
     digest = store.resolve(ref)
+    _check_kind(label, store.manifest(digest).kind, ref)
     store.set_ref(label, digest, f"tag {ref}")
     return Outcome(f"{label} -> {digest}", extra={"ref": label, "id": digest})
+
+
+def _check_kind(label: str, kind: str, ref: str) -> None:
+    """Refuse a name that says another kind: commands would take the artifact for that kind."""
+    from r2s.engine.catalog import ARTIFACTS
+
+    said, _, rest = label.partition("/")
+    if rest and said in ARTIFACTS and said != kind:
+        raise UsageError(
+            "R2S-CLI-009",
+            f"{label} would name a {kind} as if it were a {said}",
+            where=ref,
+            why=f"commands look for a {said} under that name",
+            remedy=f"r2s tag {kind}/{rest} {ref}",
+        )

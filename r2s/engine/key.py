@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from r2s.core.canonical import digest_file, digest_json
 from r2s.core.errors import R2SError
+from r2s.guard.preflight import not_special
 
 if TYPE_CHECKING:
     from r2s.artifacts.base import Frozen
@@ -65,7 +66,7 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
     companions count by their place relative to it, because the source refers to them so.
 
     Raises:
-        R2SError: the file does not exist or cannot be read.
+        R2SError: the file does not exist, cannot be read, or is a device or a pipe.
     """
     if not path.exists():
         raise R2SError(
@@ -75,6 +76,7 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
             why=f"stage {stage.command} reads its {role} from there",
             remedy=f"ls {path.parent}   # in a recipe: --set {role}=FILE",
         )
+    not_special(path)  # a pipe or /dev/zero would be read for ever
     digests = {}
     for each in stage.source_files(role, path):
         name = path.suffix.lower() if each == path else _relative(each, path.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -30,14 +31,9 @@ def regular_file(path: Path, *, limits: Limits = LIMITS) -> int:
         raise R2SError(
             "R2S-FILE-002", "this is a folder, not a file", where=shown(path),
             why="a capture is one file; folders of frames (TUM, Redwood, Polycam) are not read yet",
-            remedy=f"name one file of it; ls {shown(path)}",
+            remedy=f"ls {shlex.quote(shown(path))}   # and name one file of it",
         )  # fmt: skip
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsafeInput(
-            "R2S-FILE-003", "this is not a regular file", where=shown(path),
-            why="devices, pipes and sockets can block or never end",
-            remedy=f"copy its contents to a file first: cat {shown(path)} > capture.bin",
-        )  # fmt: skip
+    not_special(path)
     if status.st_size == 0:
         raise R2SError(
             "R2S-FILE-004", "the file is empty (0 bytes)", where=shown(path),
@@ -56,6 +52,21 @@ def regular_file(path: Path, *, limits: Limits = LIMITS) -> int:
     if not os.access(path, os.R_OK):
         raise _unreadable(path, PermissionError("permission denied"))
     return status.st_size
+
+
+def not_special(path: Path) -> None:
+    """Refuse a device, a pipe or a socket before anything reads it.
+
+    Raises:
+        UnsafeInput: it is one. What does not exist is none.
+    """
+    if not path.exists() or path.is_file() or path.is_dir():
+        return
+    raise UnsafeInput(
+        "R2S-FILE-003", "this is not a regular file", where=shown(path),
+        why="devices, pipes and sockets can block or never end",
+        remedy=f"ls -l {shlex.quote(shown(path))}   # copy what it gives into a file, and name that",
+    )  # fmt: skip
 
 
 def shown(path: Path) -> str:

@@ -54,13 +54,13 @@ class Resolver:
         """Return the existing file that `name` means, or None."""
         return next((path for path in self.candidates(name) if path.is_file()), None)
 
-    def missing(self, name: str, link: str) -> R2SError:
+    def missing(self, name: str, link: str, role: str = "collision") -> R2SError:
         """Return the error for a mesh that is nowhere, with every path tried."""
         tried = "\n    ".join(str(path) for path in self.candidates(name))
         package = name.split(":", 1)[-1].lstrip("/").partition("/")[0]
         return R2SError(
             "R2S-ROBOT-010",
-            f"the collision mesh {name} of link {link} is not there",
+            f"the {role} mesh {name} of link {link} is not there",
             where=str(self.description),
             why=f"tried:\n    {tried}",
             remedy=f"name the folder that contains {package!r}: r2s robot {self.description} "

@@ -241,13 +241,13 @@ class _Reader:
             path = self.resolver.find(name)
             try:
                 if path is None:
-                    raise self.resolver.missing(name, link)
+                    raise self.resolver.missing(name, link, role)
                 self.meshes[key] = load_mesh(path, scale)
             except R2SError as error:
                 if role == "collision":
                     raise
+                # Not kept in `meshes`: a collider with the same file must still raise.
                 robot.repair("visual-mesh-dropped", link, name, "dropped", error.what)
-                self.meshes[key] = []
                 return []
             self._log_mesh(robot, key, path)
         return [

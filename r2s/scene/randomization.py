@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from r2s.artifacts.randomization import Randomize
 from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scene import ROBOT_PREFIX
@@ -15,20 +17,18 @@ def default_randomization(
     movable: tuple[str, ...],
     reconstruction: Reconstruction,
     *,
+    damping: bool,
     friction: bool,
     held: bool,
 ) -> tuple[Randomize, ...]:
     """Return the list for a task in a scene.
 
     Args:
+        damping: a joint of the robot has damping of its own (a factor on 0 would change nothing).
         held: training keeps movable things in place, so that their mass means nothing.
         friction: the scene has colliders besides the robot's (something to slide on).
     """
     entries = [
-        Randomize(
-            name="joint_damping", target="joint", select=f"{ROBOT_PREFIX}*", field="damping",
-            operation="scale", low=0.7, high=1.4,
-        ),
         Randomize(
             name="gain", target="actuator", field="gain", operation="scale", low=0.85, high=1.15
         ),
@@ -49,6 +49,13 @@ def default_randomization(
             low=0.5, high=2.0,
         ),
     ]  # fmt: skip
+    if damping:
+        entries.append(
+            Randomize(
+                name="joint_damping", target="joint", select=f"{ROBOT_PREFIX}*", field="damping",
+                operation="scale", low=0.7, high=1.4,
+            )
+        )  # fmt: skip
     if friction:
         entries.append(
             Randomize(
@@ -79,6 +86,15 @@ def default_randomization(
             )
         )  # fmt: skip
     return tuple(entries)
+
+
+def has_joint_damping(model: Any) -> bool:
+    """Whether a robot's joint in an `MjModel` has damping besides its actuator's."""
+    return any(
+        model.dof_damping[dof] > 0
+        for dof, joint in enumerate(model.dof_jntid)
+        if model.joint(joint).name.startswith(ROBOT_PREFIX)
+    )
 
 
 def _mass_factors(movable: tuple[str, ...], reconstruction: Reconstruction) -> tuple[float, float]:

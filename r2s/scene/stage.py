@@ -19,7 +19,7 @@ from r2s.scene.errors import contradiction
 if TYPE_CHECKING:
     from r2s.scene.twin import Twin
 
-STAGE_VERSION: int = 1
+STAGE_VERSION: int = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 
@@ -75,7 +75,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     from r2s.scene.audit import DISAGREEMENT_WARNING, audit_contacts
     from r2s.scene.compose import TRAIN_FILE
     from r2s.scene.probe import compiled
-    from r2s.scene.randomization import default_randomization
+    from r2s.scene.randomization import default_randomization, has_joint_damping
     from r2s.scene.settle import settle
     from r2s.scene.speed import physics_steps_per_s
     from r2s.scene.training_shapes import count
@@ -133,6 +133,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
                 task,
                 twin.place.movable,
                 reconstruction,
+                damping=has_joint_damping(model),
                 friction=after > 0,
                 held=twin.held,
             )

@@ -20,6 +20,6 @@ from __future__ import annotations
 from r2s.store.names import slug
 from r2s.store.oci import Stored
 from r2s.store.store import Store
-from r2s.store.workspace import find_workspace
+from r2s.store.workspace import find_workspace, is_workspace
 
-__all__ = ["Store", "Stored", "find_workspace", "slug"]
+__all__ = ["Store", "Stored", "find_workspace", "is_workspace", "slug"]

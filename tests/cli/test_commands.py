@@ -75,6 +75,14 @@ def test_tag_and_untag(lab):
     assert lab("tag", "scan/best").code == 2
 
 
+def test_a_tag_cannot_say_another_kind(lab):
+    said = lab("tag", "scene/lab", "scan/lab")
+    assert said.code == 2
+    assert "scene/lab would name a scan as if it were a scene" in said.err
+    assert "r2s tag scan/lab scan/lab" in said.err
+    assert "scene/lab" not in lab("status", "--json").json["refs"]
+
+
 def test_gc_only_shows_a_plan_until_it_is_told(lab, here: Path):
     options = ("--keep-days", "0", "--keep-history-days", "0", "--keep-runs", "0")
     before = sorted((here / ".r2s" / "blobs").rglob("*"))

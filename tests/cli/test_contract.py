@@ -24,6 +24,18 @@ def test_every_command_has_help_and_the_shared_options(r2s, command: str):
         assert flag in said.out
 
 
+@pytest.mark.parametrize("command", ["train", "build-scene", "export"])
+def test_help_shows_every_flag_in_full(r2s, command: str, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = r2s(command, "--help").out
+    assert "…" not in said
+    assert {
+        "train": "--ppo-learning-rate ",
+        "build-scene": "--reconstruct-max-object-mass-kg ",
+    }.get(command, "--validate-max-trials ") in said
+    assert "Settings of" in said and "Shared options" in said
+
+
 def test_a_stage_answers_with_the_contract(r2s, numbers):
     said = r2s("scan", numbers, "--name", "lab", "--json")
     assert said.code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def test_moving_and_renaming_the_capture_changes_nothing(capture: Path, tmp_path
     moved.parent.mkdir()
     shutil.copy(capture, moved)
     assert key_of(moved) == key_of(capture)
+
+
+def test_a_pipe_is_refused_before_it_is_read(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(R2SError, match="not a regular file"):
+        key_of(tmp_path / "pipe.txt")
 
 
 def test_touching_the_capture_changes_nothing(capture: Path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from r2s.core.errors import R2SError, UnsafeInput
 from r2s.guard.limits import Limits
-from r2s.guard.preflight import regular_file, shown
+from r2s.guard.preflight import not_special, regular_file, shown
 
 
 def code(path, **kwargs) -> str:
@@ -37,6 +38,14 @@ def test_folders_pipes_and_empty_files_are_refused(tmp_path):
     assert code(tmp_path / "pipe.ply") == "R2S-FILE-003"
     assert code(tmp_path / "empty.ply") == "R2S-FILE-004"
     assert code(tmp_path / "no" / "where.ply") == "R2S-FILE-001"
+
+
+def test_only_what_can_block_is_special(tmp_path):
+    (tmp_path / "a").touch()
+    for harmless in (tmp_path, tmp_path / "a", tmp_path / "absent"):
+        not_special(harmless)
+    with pytest.raises(UnsafeInput, match="not a regular file"):
+        not_special(Path("/dev/zero"))
 
 
 def test_a_file_over_the_limit_is_unsafe(tmp_path):

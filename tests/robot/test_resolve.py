@@ -68,6 +68,14 @@ def test_a_missing_visual_mesh_is_dropped_and_logged(write_urdf):
     assert [(r.rule, r.before) for r in robot.repairs] == [("visual-mesh-dropped", "gone.dae")]
 
 
+def test_a_missing_mesh_that_is_seen_and_touched_is_refused(write_urdf):
+    shape = '<geometry><mesh filename="gone.stl"/></geometry>'
+    both = f"<visual>{shape}</visual><collision>{shape}</collision></link>"
+    path = write_urdf(link("base", shape="").replace("</link>", both))
+    with pytest.raises(R2SError, match="the collision mesh gone"):
+        read_urdf(path)
+
+
 def test_source_files_are_the_urdf_and_every_mesh(example_robots):
     path = example_robots / "so_arm_description/urdf/so101.urdf"
     files = source_files("robot", path)
