@@ -113,7 +113,8 @@ def arm_xml(joints: int = 4, clutter: bool = True) -> str:
     return f"""
     <mujoco>
       <compiler angle="radian"/>
-      <option timestep="{TIMESTEP_S}" integrator="implicitfast"/>
+      <option timestep="{TIMESTEP_S}" integrator="implicitfast" iterations="8"
+              ls_iterations="12"/>
       <worldbody>
         <geom name="table" type="plane" size="1 1 0.1"/>{mug if clutter else ""}
         <body name="robot/base" pos="{BASE[0]} {BASE[1]} {BASE[2]}">

@@ -65,6 +65,9 @@ class MjxCollector:
         self.copies = copies
         self.clock = PhysicsClock()
         self.model, self.blank = put_model(environment.model)
+        # Steps per compiled program, set by the first collection: a longer one (an evaluation) repeats
+        # the program and cuts what is too much, because compiling another costs half a minute.
+        self.chunk = 0
         self._collect = jax.jit(self._scan, static_argnames=("steps",))
 
     def initial(self, key: jax.Array, *, staggered: bool) -> MjxState:
@@ -82,13 +85,23 @@ class MjxCollector:
         self, policy: PolicyState, state: MjxState, key: jax.Array, *, steps: int, explore: bool
     ) -> tuple[Trajectories, MjxState, list[Failure]]:
         begun = perf_counter()
-        seen, after = self._collect(policy, state, key, jnp.float32(explore), steps=steps)
-        seen = jax.block_until_ready(seen)
+        self.chunk = self.chunk or steps
+        parts: list[Trajectories] = []
+        after = state
+        for number in range(-(-steps // self.chunk)):
+            numbered = jax.random.fold_in(jnp.asarray(key), number)
+            part, after = self._collect(
+                policy, after, numbered, jnp.float32(explore), steps=self.chunk
+            )
+            parts.append(part)
+        seen = jax.block_until_ready(_joined(parts, steps))
         took = perf_counter() - begun
         # One compiled program: physics and the rest cannot be told apart by a clock.
         self.clock.collect_s += took
         self.clock.physics_s += took
-        self.clock.physics_steps += steps * self.copies * self.environment.where.substeps
+        self.clock.physics_steps += (
+            len(parts) * self.chunk * self.copies * self.environment.where.substeps
+        )
         return seen, after, self._report(seen)
 
     def arrays(self, state: MjxState) -> dict[str, np.ndarray]:
@@ -181,6 +194,19 @@ def put_model(model: mujoco.MjModel) -> tuple[mjx.Model, mjx.Data]:
 def same_types(before: mjx.Data, after: mjx.Data) -> mjx.Data:
     """Return `after` with the array types of `before`, as a scan's carry must have."""
     return jax.tree.map(lambda a, b: jnp.asarray(b, jnp.asarray(a).dtype), before, after)
+
+
+def _joined(parts: list[Trajectories], steps: int) -> Trajectories:
+    """Return the first `steps` steps of trajectories that follow one another."""
+    if len(parts) == 1 and len(parts[0].reward) == steps:
+        return parts[0]
+    fields = {
+        name: jnp.concatenate([getattr(part, name) for part in parts])[:steps]
+        for name in Trajectories._fields
+        if name != "observation"
+    }
+    rows = [parts[0].observation[:1], *(part.observation[1:] for part in parts)]
+    return Trajectories(observation=jnp.concatenate(rows)[: steps + 1], **fields)
 
 
 def _trajectories(

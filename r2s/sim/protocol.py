@@ -79,6 +79,12 @@ class PhysicsClock:
     physics_steps: int = 0
     collect_s: float = 0.0
 
+    def add(self, before: PhysicsClock, after: PhysicsClock) -> None:
+        """Count what passed between two readings of another clock."""
+        self.physics_s += after.physics_s - before.physics_s
+        self.physics_steps += after.physics_steps - before.physics_steps
+        self.collect_s += after.collect_s - before.collect_s
+
     def clear(self) -> None:
         self.physics_s = self.collect_s = 0.0
         self.physics_steps = 0

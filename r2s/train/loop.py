@@ -13,7 +13,7 @@ from r2s.core.context import StageContext
 from r2s.core.errors import Interrupted, R2SError
 from r2s.core.seeds import derive_seed, generator
 from r2s.sim.environment import Environment
-from r2s.sim.protocol import Collector, Failure, Trajectories
+from r2s.sim.protocol import Collector, Failure, PhysicsClock, Trajectories
 from r2s.train import checkpoint, metrics
 from r2s.train.checkpoint import Progressed
 from r2s.train.ppo import Learner, initial_learner, make_update, shuffled
@@ -58,10 +58,8 @@ def train(
     """
     begun = perf_counter()
     seconds = {"physics": 0.0, "update": 0.0, "evaluate": 0.0}
-    collector, judge = (
-        make_collector(config.copies),
-        Judge(environment, make_collector, config, context),
-    )
+    collector = make_collector(config.copies)
+    judge = Judge(environment, make_collector, collector, config, context.seed)
     update = make_update(
         config.ppo, environment.network, environment.observation_width, config.observation_clip
     )
@@ -109,29 +107,32 @@ def train(
         if progressed.iteration % config.checkpoint_every == 0 or progressed.done:
             keep()
 
-    clock = collector.clock
+    seconds |= {"evaluation_physics": judge.clock.physics_s, "total": perf_counter() - begun}
     seconds |= {
-        "physics": clock.physics_s,
-        "collect": clock.collect_s,
-        "evaluation_physics": judge.collector.clock.physics_s if judge.collector else 0.0,
-        "total": perf_counter() - begun,
+        "physics": collector.clock.physics_s - judge.shared.physics_s,
+        "collect": collector.clock.collect_s - judge.shared.collect_s,
     }
+    physics_steps = collector.clock.physics_steps - judge.shared.physics_steps
     substeps = environment.where.substeps
-    return Trained(
-        learner, progressed, log, seconds, clock.physics_steps // substeps, clock.physics_steps
-    )
+    return Trained(learner, progressed, log, seconds, physics_steps // substeps, physics_steps)
 
 
 class Judge:
     """Deterministic evaluation: the same episodes (goals, randomization, noise) every time."""
 
     def __init__(
-        self, environment: Environment, make: MakeCollector, config: Config, context: StageContext
+        self,
+        environment: Environment,
+        make: MakeCollector,
+        trainer: Collector,
+        config: Config,
+        seed: int,
     ):
-        self.environment, self.config = environment, config
-        self.make = make
+        self.environment, self.config, self.seed = environment, config, seed
+        self.make, self.trainer = make, trainer
         self.collector: Collector | None = None
-        self.seed = context.seed
+        self.clock = PhysicsClock()  # of evaluations
+        self.shared = PhysicsClock()  # the part of it that the trainer's own clock also counted
 
     def wanted(self, progressed: Progressed) -> bool:
         """Evaluate regularly and at the end.
@@ -144,16 +145,22 @@ class Judge:
 
     def __call__(self, learner: Learner) -> dict[str, float]:
         if self.collector is None:
-            self.collector = self.make(self.config.evaluation_episodes)
+            # Collectors keep no memory, so the trainer's serves where it has the right size: another
+            # would compile its programs again.
+            same = self.config.evaluation_episodes == self.config.copies
+            self.collector = self.trainer if same else self.make(self.config.evaluation_episodes)
+        before = replace(self.collector.clock)
         state = self.collector.initial(stream(self.seed, "evaluation", "start"), staggered=False)
-        steps = self.environment.task.episode_steps + 1  # and the settling step
         seen, _, _ = self.collector.collect(
             learner.policy,
             state,
             stream(self.seed, "evaluation", "play"),
-            steps=steps,
+            steps=self.environment.task.episode_steps + 1,  # and the settling step
             explore=False,
         )
+        self.clock.add(before, self.collector.clock)
+        if self.collector is self.trainer:
+            self.shared.add(before, self.collector.clock)
         return metrics.first_episodes(seen)
 
 
@@ -205,7 +212,9 @@ def _show(
     played: dict[str, float],
     begun: float,
 ) -> None:
-    values = {k: played[k] for k in ("return_mean", "success_rate") if k in played}
+    values = {"return_mean": played["return_mean"]} if "return_mean" in played else {}
+    if progressed.evaluation:  # what counts: exploration noise alone breaks most successes
+        values["success_rate"] = progressed.evaluation["success_rate"]
     rate = config.horizon * config.copies / max(perf_counter() - begun, 1e-9)
     context.progress(
         "train",

@@ -22,7 +22,7 @@ from r2s.sim.protocol import Trajectories
 from r2s.train.config import Ppo
 from r2s.train.gae import advantages
 
-FASTER, SMALLEST_RATE, LARGEST_RATE = 1.5, 1e-5, 3e-3
+FASTER, SMALLEST_RATE, LARGEST_RATE = 1.5, 5e-5, 2e-3
 
 
 class Learner(NamedTuple):
