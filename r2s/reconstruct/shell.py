@@ -24,7 +24,7 @@ _MAX_WALLS = 24
 _BEHIND_POINTS = 0.002  # share of all scan points that may lie behind a plane
 _BEHIND_FREE = 0.005  # share of observed free space that may lie behind a plane
 _IN_FRONT_M = 0.015  # how far points may lie in front of a box and still be explained by it
-_BENT = 0.05  # share of a face's points that may lie farther in front of its plane
+_BENT = 0.15  # share of a face's points that may lie farther in front of its plane
 _BRIDGE_M = 0.25  # unseen gaps of a wall narrower than twice this are closed
 
 
