@@ -48,7 +48,7 @@ def fsck(
     if findings:
         error = IntegrityError(
             "R2S-FSCK-001",
-            f"{len(findings)} things are wrong in the workspace",
+            f"{len(findings)} thing{'s are' if len(findings) > 1 else ' is'} wrong in the workspace",
             where=str(store.path),
             why="damaged bytes are never used; what needs them cannot be read until they are back",
             remedy="r2s fsck --repair",

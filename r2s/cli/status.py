@@ -20,7 +20,7 @@ There is no workspace here yet. From a scan to a robot:
 def status(session: Session) -> Outcome:
     """Say where the workspace stands and what to do next."""
     from r2s.engine.advice import next_command, standing
-    from r2s.engine.names import short
+    from r2s.engine.names import checked_name, short
 
     try:
         store = session.store()
@@ -30,7 +30,7 @@ def status(session: Session) -> Outcome:
         return Outcome(
             WELCOME, extra={"workspace": None, "current": None, "refs": {}, "stages": []}
         )
-    name = session.name or store.current
+    name = checked_name(session.name) if session.name else store.current
     refs = store.refs()
     rows = standing(store, name) if name else []
     following = next_command(store, name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.bundle import Bundle, BundleInfo
@@ -34,6 +34,12 @@ class Config(Frozen):
     allow_failed_gate: bool = Field(
         False, description="Export although the gate did not pass; recorded in the bundle."
     )
+
+    @field_validator("target")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        find_target(name)  # told before minutes of validation, not after
+        return name
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Bundle:

@@ -42,6 +42,12 @@ def test_status_names_the_next_command(lab):
     assert said["stages"][0]["state"] == "made"
 
 
+def test_status_refuses_what_cannot_be_a_name(lab):
+    said = lab("--name", "../../x", "status")
+    assert (said.code, said.out) == (2, "")
+    assert "cannot be a name" in said.err
+
+
 def test_log_lists_runs_newest_first_and_a_names_history(lab):
     runs = lab("log", "--json").json["runs"]
     assert [run["components"]["config"]["scale"] for run in runs] == [2.0, 1.0]

@@ -393,3 +393,11 @@ def test_a_bundle_that_fails_its_selftest_is_never_current(folder, tmp_path):
     assert "R2S-EDGE-002" in result.stderr
     assert (prefix / "current").resolve() == slot
     assert install(folder, "--rollback", str(prefix)).returncode == 1
+
+
+def test_an_unknown_target_is_refused_with_the_settings():
+    from r2s.engine.catalog import EXPORT
+
+    with pytest.raises(UsageError, match="there is no target called 'jetson-orn'") as caught:
+        EXPORT.config({"target": "jetson-orn"})
+    assert caught.value.remedy == "r2s export --target jetson-orin"
