@@ -24,7 +24,7 @@ from r2s.policy import networks
 from r2s.policy.networks import PolicyState
 from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
 from r2s.sim.randomization import Plan, compile_plan
-from r2s.tasks.task import Moment, Start, Task, bind, derive
+from r2s.tasks.task import Moment, Start, Task, bind, chosen, derive
 
 
 class EnvState(NamedTuple):
@@ -103,7 +103,8 @@ class Chance(NamedTuple):
         action: (N, a) standard normal, exploration.
         sensor: (N, w) standard normal, sensor noise.
         task: (N, k) uniform in [0, 1), for `Task.advance`.
-        restart: (N, r) uniform, for a new episode: randomization, task, start; last, its first length.
+        restart: (N, r) uniform, for a new episode: randomization, task, start, whether to start anywhere,
+            where, and how long the first one is.
     """
 
     action: jax.Array | np.ndarray
@@ -139,12 +140,23 @@ class Environment:
     task: Task
     network: NetworkSpec
     observation_clip: float
+    start_anywhere: float = 0.0
 
     @classmethod
     def build(
-        cls, scene: Scene, model: mujoco.MjModel, network: NetworkSpec, observation_clip: float
+        cls,
+        scene: Scene,
+        model: mujoco.MjModel,
+        network: NetworkSpec,
+        observation_clip: float,
+        start_anywhere: float = 0.0,
     ) -> Environment:
         """Bind a scene's signals, task and randomization to its compiled model.
+
+        Args:
+            start_anywhere: share of episodes that begin in a configuration of some goal instead of
+                near home. From home alone an arm never sees what lies behind it and settles for the
+                nearest point in front.
 
         Raises:
             R2SError: an actor input is privileged or unknown (`R2S-SIM-004`), or see `layout`,
@@ -155,7 +167,7 @@ class Environment:
         where = layout(model, scene)
         plan = compile_plan(model, info, where)
         task = bind(info, scene.goals, scene.spawns)
-        return cls(scene, model, where, plan, task, network, observation_clip)
+        return cls(scene, model, where, plan, task, network, observation_clip, start_anywhere)
 
     @property
     def info(self) -> SceneInfo:
@@ -269,7 +281,13 @@ class Environment:
             settling=jnp.zeros_like(state.settling),
         )
         state, qpos = jax.lax.cond(
-            jnp.any(ended), self._restart, self._carry_on, state, ended, chance.restart
+            jnp.any(ended),
+            self._restart,
+            self._carry_on,
+            state,
+            ended,
+            chance.restart,
+            jnp.float32(self.start_anywhere),
         )
         return state, outcome, Reset(ended, qpos)
 
@@ -277,7 +295,8 @@ class Environment:
         """Return N copies at the start of an episode, and their qpos (N, nq).
 
         Args:
-            staggered: () 1 to cut the first episodes at random lengths, 0 not to.
+            staggered: () 1 for training: first episodes are cut at random lengths, and may start
+                anywhere; 0 to judge: whole episodes that start where the task says.
         """
         first = jnp.asarray(chance.restart)
         copies, task_end = first.shape[0], self.plan.width + self.task.draws.reset
@@ -296,7 +315,9 @@ class Environment:
             total=jnp.zeros((copies,)),
             observation=jnp.zeros((copies, self.critic_width)),
         )
-        state, qpos = self._restart(blank, jnp.ones((copies,), bool), first)
+        state, qpos = self._restart(
+            blank, jnp.ones((copies,), bool), first, staggered * self.start_anywhere
+        )
         length = jnp.where(staggered, 1 + (first[:, -1] * full).astype(jnp.int32), full)
         return state._replace(limit=length.astype(jnp.int32)), qpos
 
@@ -306,7 +327,7 @@ class Environment:
     def chance_widths(self) -> Chance:
         """Widths of the numbers one copy takes in one control step."""
         drawn = self.task.draws
-        restart = self.plan.width + drawn.reset + drawn.start + 1
+        restart = self.plan.width + drawn.reset + drawn.start + 3
         return Chance(self.action_width, self.sensor_width, drawn.advance, restart)
 
     def host_chance(self, key: np.ndarray, steps: int, copies: int) -> Chance:
@@ -443,7 +464,7 @@ class Environment:
             return default * value
         return default + value if entry.operation == "add" else value
 
-    def _restart(self, state: EnvState, mask: jax.Array, uniform: jax.Array):
+    def _restart(self, state: EnvState, mask: jax.Array, uniform: jax.Array, anywhere: jax.Array):
         plan, drawn = self.plan, self.task.draws
         ends = np.cumsum([plan.width, drawn.reset, drawn.start]).tolist()
         chance = jnp.split(uniform, ends, axis=1)
@@ -454,14 +475,22 @@ class Environment:
         base = self.where.base_qpos
         pose = home[base : base + 7] if base >= 0 else jnp.zeros(7)
 
-        def start(u: jax.Array, drawn: dict[str, jax.Array]):
+        known = np.float32(self.scene.goal_configurations)
+        known = known if len(known) and known.shape[1] == len(joints) else None
+
+        def start(u: jax.Array, other: jax.Array, drawn: dict[str, jax.Array]):
             begin = self.task.start(u, Start(home[joints], pose))
+            if known is not None:
+                elsewhere = chosen(known, other[1])
+                begin = begin._replace(
+                    joints=jnp.where(other[0] < anywhere, elsewhere, begin.joints)
+                )
             qpos = home.at[joints].set(begin.joints)
             if base >= 0:
                 qpos = qpos.at[base : base + 7].set(begin.base)
             return begin.joints, self.plan.moved(qpos, drawn)
 
-        begin, qpos = jax.vmap(start)(chance[2], draws)
+        begin, qpos = jax.vmap(start)(chance[2], chance[3], draws)
         new = state._replace(
             task=task,
             draws=draws,
@@ -475,7 +504,7 @@ class Environment:
         )
         return _where(mask, new, state), qpos
 
-    def _carry_on(self, state: EnvState, mask: jax.Array, uniform: jax.Array):
+    def _carry_on(self, state: EnvState, mask: jax.Array, uniform: jax.Array, anywhere: jax.Array):
         return state, jnp.zeros((mask.shape[0], self.model.nq), jnp.float32)
 
 

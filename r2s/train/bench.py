@@ -38,7 +38,9 @@ def bench(scene: Scene, config: Config | None = None, rounds: int = 4) -> dict[s
     engine = chosen_engine(config.engine)
     config = resolved(config, engine, scene.info.task.name)
     network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
-    environment = Environment.build(scene, load_model(scene), network, config.observation_clip)
+    environment = Environment.build(
+        scene, load_model(scene), network, config.observation_clip, config.start_anywhere
+    )
     collector = make_collector(engine, environment, config.copies)
     widths = environment.observation_width, environment.critic_width, environment.action_width
     learner = initial_learner(

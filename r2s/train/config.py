@@ -46,6 +46,12 @@ class Config(Frozen):
         0, ge=0, description="Episodes of an evaluation, always the same; 0: as many as copies"
     )
     checkpoint_every: int = Field(20, ge=1, description="Iterations between checkpoints")
+    start_anywhere: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of episodes that start in a random reachable configuration",
+    )
     crash_budget: float = Field(
         0.01, ge=0, le=1, description="Share of episodes in which the simulator may fail"
     )
@@ -69,9 +75,7 @@ COPIES = {
     ("mjx", "reach"): 2048,
     ("mjx", "velocity"): 4096,
 }
-# A reach is judged every step, so a short horizon (0.4 s at 25 Hz) learns it from fewer steps: on a
-# 2-joint arm 75 % after 80 iterations with each of three seeds, against 38 to 61 % with 0.97.
-DISCOUNT = {"reach": 0.9, "velocity": 0.97}
+DISCOUNT = {"reach": 0.97, "velocity": 0.97}
 
 
 def resolved(config: Config, engine: str, task: str) -> Config:
@@ -79,6 +83,4 @@ def resolved(config: Config, engine: str, task: str) -> Config:
     copies = config.copies or COPIES[(engine, task)]
     episodes = config.evaluation_episodes or copies
     ppo = config.ppo.model_copy(update={"discount": config.ppo.discount or DISCOUNT[task]})
-    return config.model_copy(
-        update={"copies": copies, "evaluation_episodes": episodes, "ppo": ppo}
-    )
+    return config.model_copy(update={"copies": copies, "evaluation_episodes": episodes, "ppo": ppo})

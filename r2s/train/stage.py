@@ -56,7 +56,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
     # TF32 would make an accelerator's policy differ from the one that is exported.
     with jax.default_matmul_precision("highest"):
-        environment = Environment.build(scene, load_model(scene), network, config.observation_clip)
+        environment = Environment.build(
+            scene, load_model(scene), network, config.observation_clip, config.start_anywhere
+        )
         trained = train(
             environment, lambda n: make_collector(engine, environment, n), config, context
         )
