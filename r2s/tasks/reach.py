@@ -44,9 +44,16 @@ def precision(task: Reach, moment: Moment) -> jax.Array:
     return jnp.exp(-((moment.signals[DISTANCE] / task.number("tolerance_m")) ** 2))
 
 
+def stillness(task: Reach, moment: Moment) -> jax.Array:
+    """The success event, softened: at the goal and slow. Without it a policy hovers and jitters."""
+    slowness = jnp.sum(moment.signals["joint_vel"] ** 2) / task.number("hold_speed_rad_s") ** 2
+    return precision(task, moment) * jnp.exp(-2.0 * slowness)
+
+
 TERMS: dict[str, RewardTerm] = {
     "approach": approach,
     "precision": precision,
+    "stillness": stillness,
     "joint_speed": joint_speed,
     "action_rate": action_rate,
 }

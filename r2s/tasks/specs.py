@@ -17,9 +17,10 @@ REACH = TaskSpec(
     },
     weights={
         "approach": 1.0,
-        "precision": 2.0,
+        "precision": 1.0,
+        "stillness": 2.0,
         "joint_speed": -0.01,
-        "action_rate": -0.02,
+        "action_rate": -0.05,
     },
 )
 

@@ -39,7 +39,7 @@ class Config(Frozen):
     horizon: int = Field(32, ge=2, description="Control steps of each copy per iteration")
     iterations: int = Field(400, ge=1, description="Budget: iterations at most")
     target_success: float = Field(
-        0.96, gt=0, le=1.01, description="Stop once evaluated success reaches this; above 1 never"
+        0.98, gt=0, le=1.01, description="Stop once evaluated success reaches this; above 1 never"
     )
     evaluate_every: int = Field(20, ge=1, description="Iterations between evaluations")
     evaluation_episodes: int = Field(

@@ -67,8 +67,8 @@ def test_terms_prefer_nearer():
         moment = Moment(signals, jnp.zeros(3), jnp.zeros(3), {"goal": goal, "held": 0})
         terms = task.advance(moment, jnp.zeros(0))[1].terms
         assert set(terms) == set(task.spec.weights)
-        values.append(float(terms["approach"] + terms["precision"]))
-    assert values == sorted(values, reverse=True) and values[0] == pytest.approx(2.0, abs=1e-3)
+        values.append(float(terms["approach"] + terms["precision"] + terms["stillness"]))
+    assert values == sorted(values, reverse=True) and values[0] == pytest.approx(3.0, abs=1e-3)
 
 
 def test_unknown_weights_and_tasks_are_refused_with_the_known_ones():
