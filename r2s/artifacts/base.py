@@ -29,7 +29,10 @@ class Encoded(NamedTuple):
 
 
 class Artifact(Protocol):
-    """The codec every artifact has. Law: `decode(*encode(a)) == a`, and equal values encode to equal bytes."""
+    """The codec every artifact has.
+
+    Law: `decode(*encode(a)) == a`, and equal values encode to equal bytes.
+    """
 
     KIND: ClassVar[str]
 

@@ -77,7 +77,9 @@ def test_invalid_rows_change_nothing(update):
 def test_the_first_ratio_is_one_even_after_the_normalizer_moved(update):
     state, _ = update(learner(), bandit(learner().policy, 0), order(0))
     seen = bandit(state.policy, 1)
-    single = make_update(Ppo(epochs=1, minibatches=1, adaptive_rate=False, discount=0.9), NETWORK, 3, 5.0)
+    single = make_update(
+        Ppo(epochs=1, minibatches=1, adaptive_rate=False, discount=0.9), NETWORK, 3, 5.0
+    )
     _, numbers = single(
         state,
         seen,
