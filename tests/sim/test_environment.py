@@ -158,3 +158,18 @@ def test_chance_is_the_same_for_the_same_key_and_fills_its_range():
     assert not np.array_equal(a.action, environment.host_chance(key(2), 3, N).action)
     assert a.restart.shape == (3, N, environment.chance_widths.restart)
     assert 0 <= a.restart.min() < a.restart.max() < 1
+
+
+def test_training_starts_anywhere_reachable_and_a_judge_only_near_home():
+    scene = arm_scene(3, randomization=(), clutter=False)
+    environment = Environment.build(scene, load_model(scene), NETWORK, 5.0, start_anywhere=0.5)
+    many = Chance(*(x[0] for x in environment.host_chance(key(7), 1, 400)))
+    known = {tuple(row) for row in scene.goal_configurations}
+
+    def share_elsewhere(staggered):
+        state, qpos = environment.jitted.initial(many, np.float32(staggered))
+        np.testing.assert_array_equal(state.target, qpos[:, environment.where.qpos_index])
+        return np.mean([tuple(row) in known for row in np.asarray(state.target)])
+
+    assert 0.42 < share_elsewhere(1) < 0.58
+    assert share_elsewhere(0) == 0
