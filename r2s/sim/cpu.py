@@ -61,7 +61,7 @@ class CpuCollector:
         self._applied: np.ndarray | None = None  # randomization the fields hold, (N, v)
         self._fresh = _fresh_row(environment.model)
 
-    def initial(self, key: jax.Array, *, staggered: bool) -> CpuState:
+    def initial(self, key: jax.Array | np.ndarray, *, staggered: bool) -> CpuState:
         chance = self.environment.host_chance(np.asarray(key), 1, self.copies)
         first = jax.tree.map(lambda x: x[0], chance)
         env, qpos = self.environment.jitted.initial(first, np.float32(staggered))
@@ -71,7 +71,13 @@ class CpuCollector:
         return CpuState(strongly_typed(env), self.batch.state.copy())
 
     def collect(
-        self, policy: PolicyState, state: CpuState, key: jax.Array, *, steps: int, explore: bool
+        self,
+        policy: PolicyState,
+        state: CpuState,
+        key: jax.Array | np.ndarray,
+        *,
+        steps: int,
+        explore: bool,
     ) -> tuple[Trajectories, CpuState, list[Failure]]:
         begun = perf_counter()
         self.batch.state[:] = state.rows

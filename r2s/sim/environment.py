@@ -113,6 +113,15 @@ class Chance(NamedTuple):
     restart: jax.Array | np.ndarray
 
 
+class ChanceWidths(NamedTuple):
+    """Widths of the arrays of a `Chance`."""
+
+    action: int
+    sensor: int
+    task: int
+    restart: int
+
+
 class Reset(NamedTuple):
     """Attributes:
     mask: (N,) bool, copies that start anew.
@@ -324,11 +333,11 @@ class Environment:
     # -- chance ----------------------------------------------------------------------------------
 
     @property
-    def chance_widths(self) -> Chance:
+    def chance_widths(self) -> ChanceWidths:
         """Widths of the numbers one copy takes in one control step."""
         drawn = self.task.draws
         restart = self.plan.width + drawn.reset + drawn.start + 3
-        return Chance(self.action_width, self.sensor_width, drawn.advance, restart)
+        return ChanceWidths(self.action_width, self.sensor_width, drawn.advance, restart)
 
     def host_chance(self, key: np.ndarray, steps: int, copies: int) -> Chance:
         """Return the numbers of many control steps, each (steps, copies, width), by numpy's Philox."""
@@ -336,7 +345,7 @@ class Environment:
             np.random.Philox(key=int.from_bytes(np.asarray(key).tobytes()))
         )
         normal, uniform = generator.standard_normal, generator.random
-        draws = Chance(normal, normal, uniform, uniform)
+        draws = (normal, normal, uniform, uniform)
         return Chance(
             *(
                 draw((steps, copies, width), dtype=np.float32)
@@ -346,7 +355,8 @@ class Environment:
 
     def device_chance(self, key: jax.Array, copies: int) -> Chance:
         """Return the numbers of one control step, by JAX's generator."""
-        draws = Chance(jax.random.normal, jax.random.normal, jax.random.uniform, jax.random.uniform)
+        normal, uniform = jax.random.normal, jax.random.uniform
+        draws = (normal, normal, uniform, uniform)
         return Chance(
             *(
                 draw(k, (copies, width))
@@ -475,8 +485,9 @@ class Environment:
         base = self.where.base_qpos
         pose = home[base : base + 7] if base >= 0 else jnp.zeros(7)
 
-        known = np.float32(self.scene.goal_configurations)
-        known = known if len(known) and known.shape[1] == len(joints) else None
+        configurations = np.asarray(self.scene.goal_configurations, np.float32)
+        fits = len(configurations) and configurations.shape[1] == len(joints)
+        known = configurations if fits else None
 
         def start(u: jax.Array, other: jax.Array, drawn: dict[str, jax.Array]):
             begin = self.task.start(u, Start(home[joints], pose))

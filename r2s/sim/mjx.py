@@ -70,8 +70,8 @@ class MjxCollector:
         self.chunk = 0
         self._collect = jax.jit(self._scan, static_argnames=("steps",))
 
-    def initial(self, key: jax.Array, *, staggered: bool) -> MjxState:
-        chance = self.environment.device_chance(key, self.copies)
+    def initial(self, key: jax.Array | np.ndarray, *, staggered: bool) -> MjxState:
+        chance = self.environment.device_chance(jnp.asarray(key), self.copies)
         env, qpos = self.environment.jitted.initial(chance, jnp.float32(staggered))
         rest = {name: getattr(self.blank, name) for name in KEPT}
         rows = {
@@ -82,7 +82,13 @@ class MjxCollector:
         return strongly_typed(state)
 
     def collect(
-        self, policy: PolicyState, state: MjxState, key: jax.Array, *, steps: int, explore: bool
+        self,
+        policy: PolicyState,
+        state: MjxState,
+        key: jax.Array | np.ndarray,
+        *,
+        steps: int,
+        explore: bool,
     ) -> tuple[Trajectories, MjxState, list[Failure]]:
         begun = perf_counter()
         self.chunk = self.chunk or steps

@@ -97,7 +97,7 @@ class Collector(Protocol, Generic[State]):
     copies: int
     clock: PhysicsClock
 
-    def initial(self, key: jax.Array, *, staggered: bool) -> State:
+    def initial(self, key: jax.Array | np.ndarray, *, staggered: bool) -> State:
         """Return all copies at the start of an episode.
 
         `staggered` cuts first episodes at random lengths, so that copies do not end in step.
@@ -105,7 +105,13 @@ class Collector(Protocol, Generic[State]):
         ...
 
     def collect(
-        self, policy: PolicyState, state: State, key: jax.Array, *, steps: int, explore: bool
+        self,
+        policy: PolicyState,
+        state: State,
+        key: jax.Array | np.ndarray,
+        *,
+        steps: int,
+        explore: bool,
     ) -> tuple[Trajectories, State, list[Failure]]:
         """Run `steps` control steps of every copy; without `explore` the policy is deterministic."""
         ...

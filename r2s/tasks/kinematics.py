@@ -56,16 +56,16 @@ def chain_position(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array],
 
 
 def _step(link: Link, names: list[str]) -> dict[str, np.ndarray]:
-    axis = np.float32(link.axis)
+    axis = np.asarray(link.axis, np.float32)
     return {
-        "rotation": np.float32(quat_to_matrix(link.quaternion)),
-        "translation": np.float32(link.position),
+        "rotation": np.asarray(quat_to_matrix(link.quaternion), np.float32),
+        "translation": np.asarray(link.position, np.float32),
         "axis": axis / np.linalg.norm(axis),
-        "anchor": np.float32(link.anchor),
-        "reference": np.float32(link.reference),
-        "index": np.int32(names.index(link.joint) if link.joint else 0),
-        "hinge": np.bool_(bool(link.joint) and link.kind == "hinge"),
-        "slide": np.float32(bool(link.joint) and link.kind == "slide"),
+        "anchor": np.asarray(link.anchor, np.float32),
+        "reference": np.asarray(link.reference, np.float32),
+        "index": np.asarray(names.index(link.joint) if link.joint else 0, np.int32),
+        "hinge": np.asarray(bool(link.joint) and link.kind == "hinge"),
+        "slide": np.asarray(bool(link.joint) and link.kind == "slide", np.float32),
     }
 
 

@@ -6,6 +6,7 @@ joint speeds below `hold_speed_rad_s` (norm), for the last `hold_s` without a br
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -62,7 +63,9 @@ TERMS: dict[str, RewardTerm] = {
 @dataclass(frozen=True)
 class Reach(Bound):
     goals: np.ndarray  # (n, 3) float32, metres, robot base frame
-    tip: object  # joint positions of `joint_pos` -> (3,) metres, robot base frame
+    tip: Callable[
+        [jax.Array], jax.Array
+    ]  # joint positions of `joint_pos` -> (3,) metres, robot base frame
 
     @classmethod
     def bind(cls, spec: TaskSpec, info: SceneInfo, goals: np.ndarray) -> Reach:
@@ -81,7 +84,7 @@ class Reach(Bound):
             )
         low, high = joint_limits(info)
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
-        return cls(spec, info.control_s, low, high, np.float32(goals), tip)
+        return cls(spec, info.control_s, low, high, np.asarray(goals, np.float32), tip)
 
     @property
     def draws(self) -> Draws:

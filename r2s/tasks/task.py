@@ -56,8 +56,15 @@ class Task(Protocol):
     batch: every call of a JAX generator costs about a second of compile time on a CPU.
     """
 
-    spec: TaskSpec
-    control_s: float
+    @property
+    def spec(self) -> TaskSpec:
+        """Its numbers, defaults included."""
+        ...
+
+    @property
+    def control_s(self) -> float:
+        """Control period [s]."""
+        ...
 
     @property
     def draws(self) -> Draws:
@@ -211,7 +218,7 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
 
 def joint_limits(info: SceneInfo) -> tuple[np.ndarray, np.ndarray]:
     """Return (low, high), each (a,) float32, of the action's joints."""
-    return np.float32(info.actions.low), np.float32(info.actions.high)
+    return np.asarray(info.actions.low, np.float32), np.asarray(info.actions.high, np.float32)
 
 
 def chosen(rows: np.ndarray, uniform: jax.Array) -> jax.Array:

@@ -115,9 +115,15 @@ class Velocity(Bound):
         low, high = joint_limits(info)
         home = {joint.name: joint.home for joint in info.robot.joints}
         order = [name.split("/")[-1] for name in info.signal("joint_pos").elements]
-        joints = np.float32([home[name] for name in order])
+        joints = np.asarray([home[name] for name in order], np.float32)
         return cls(
-            spec, info.control_s, low, high, np.float32(spawns), info.robot.base_height_m, joints
+            spec,
+            info.control_s,
+            low,
+            high,
+            np.asarray(spawns, np.float32),
+            info.robot.base_height_m,
+            joints,
         )
 
     @property

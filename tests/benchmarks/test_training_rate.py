@@ -1,4 +1,4 @@
-"""Training spends its time in physics and gradients. A ratio within one run, so a busy machine matters less."""
+"""Training spends its time in physics and gradients: ratios within one run, so load matters less."""
 
 import pytest
 from arm_scene import arm_scene
