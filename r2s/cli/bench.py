@@ -23,13 +23,13 @@ def bench(
     """
     from r2s.artifacts.scene import Scene
     from r2s.engine import graph
-    from r2s.engine.catalog import TRAIN
     from r2s.train.bench import bench as measure
+    from r2s.train.config import Config
 
     store = session.store()
     current = session.current(store, ref)
     stored = store.get(graph.found(store, f"scene/{current}", remedy="r2s build-scene"))
-    config = TRAIN.load().Config.model_validate(dict(session.configs.get("train", {})))
+    config = Config.model_validate(dict(session.configs.get("train", {})))
     metrics = measure(Scene.decode(stored.config, stored.files), config, rounds)
     artifact = {"kind": "scene", "id": stored.digest, "ref": f"scene/{current}"}
     return Outcome("\n".join(table(metrics)), extra={"artifact": artifact, "metrics": metrics})

@@ -25,7 +25,7 @@ def status(session: Session) -> Outcome:
     try:
         store = session.store()
     except R2SError as error:
-        if error.code != "R2S-STORE-001":
+        if error.code != "R2S-STORE-001" or session.workspace is not None:
             raise
         return Outcome(
             WELCOME, extra={"workspace": None, "current": None, "refs": {}, "stages": []}

@@ -68,4 +68,4 @@ class OnnxPolicy:
     def __call__(self, feed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return action and target, (joints,) float32 each, of (1, width) float32 inputs."""
         action, target = self._session.run(None, dict(feed))
-        return action[0], target[0]
+        return np.asarray(action)[0], np.asarray(target)[0]

@@ -15,6 +15,7 @@ from r2s.core.errors import GateFailed, R2SError, UsageError
 from r2s.engine import catalog
 from r2s.engine.names import checked_name, name_from
 from r2s.engine.step import Step
+from r2s.store.names import is_name
 
 if TYPE_CHECKING:
     from r2s.engine.stage import StageSpec
@@ -215,8 +216,9 @@ def robot_for(store: Store, wanted: str | None, name: str, settings: Settings) -
     """
     if wanted is not None:
         path = Path(wanted).expanduser()
-        held = None if path.exists() else store.ref(wanted)
-        return robot(path, settings) if held is None else held
+        if wanted.startswith("robot/") and not path.exists() and is_name(wanted):
+            return found(store, wanted, remedy="r2s robot ROBOT.urdf")
+        return robot(path, settings)
     scene = store.ref(f"scene/{name}")
     if scene is not None:
         return store.get(scene).inputs["robot"]

@@ -102,10 +102,10 @@ def _record(moment: Moment, first: bool, session: OnnxPolicy) -> Arrays:
     blank = {name: np.zeros(shape, np.float32) for name, shape in session.inputs.items()}
     seen = blank if tick.observation is None else tick.observation
     return {
-        "reset": np.bool_(first),
-        "now_s": np.float64(moment.now_s),
-        "stamp_s": np.float64(moment.reading.stamp_s),
-        "verdict": np.uint8(tick.verdict.value),
+        "reset": np.array(first),
+        "now_s": np.array(moment.now_s),
+        "stamp_s": np.array(moment.reading.stamp_s),
+        "verdict": np.array(tick.verdict.value, np.uint8),
         "action": action,
         "command": tick.target,
         **{VALUE + name: value for name, value in moment.reading.values.items()},

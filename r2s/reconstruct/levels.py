@@ -116,7 +116,8 @@ def _spread(level: Level, cloud: Cloud, available: np.ndarray) -> Level:
         near = np.isfinite(distance)
         rise = np.zeros(len(rest))
         rise[near] = np.abs(
-            (cloud.points[rest[near]] - cloud.points[front[nearest[near]]]) @ level.plane.normal
+            (cloud.points[rest[near]] - cloud.points[front[np.asarray(nearest)[near]]])
+            @ level.plane.normal
         )
         joins = near & (rise < 0.25 * reach)
         front = rest[joins]
@@ -145,7 +146,7 @@ def _continues(host: Level, level: Level, cloud: Cloud) -> bool:
     touching = np.isfinite(distance)
     if touching.sum() < 10:
         return False
-    step = np.abs(mine[touching, 2] - other[nearest[touching], 2])
+    step = np.abs(mine[touching, 2] - other[np.asarray(nearest)[touching], 2])
     return bool(np.median(step) < 0.7 * cloud.tolerance_m)
 
 

@@ -72,7 +72,7 @@ def largest_plane(
     )
     best, best_score = None, 0
     for row, seed in enumerate(seeds):
-        near = index[row][np.isfinite(distance[row])]
+        near = np.asarray(index)[row][np.isfinite(distance[row])]
         near = near[np.abs(n[near] @ n[seed]) > _NORMAL_COSINE]
         if len(near) < 8:
             continue

@@ -94,13 +94,18 @@ def find_walls(
 
 
 def is_half_space(plane: Plane, cloud: Cloud, free: FreeSpace, free_samples: np.ndarray) -> bool:
-    """Return whether the world ends at this plane: no points and no seen air behind it."""
-    slack = 3 * cloud.voxel_m + 2 * cloud.merge_m
-    if float((plane.height(cloud.points) < -slack).mean()) > _BEHIND_POINTS:
+    """Return whether the world ends at this plane: no points and no seen air behind it.
+
+    Points may lie in a thick skin behind it (a second layer, trim), air only within the noise: the
+    niche of a window is air.
+    """
+    skin = 3 * cloud.voxel_m + 2 * cloud.merge_m
+    if float((plane.height(cloud.points) < -skin).mean()) > _BEHIND_POINTS:
         return False
     if not len(free_samples):
         return True
-    return float((plane.height(free_samples) < -slack).mean()) <= _BEHIND_FREE
+    noise = cloud.voxel_m + cloud.tolerance_m
+    return float((plane.height(free_samples) < -noise).mean()) <= _BEHIND_FREE
 
 
 def is_bent(heights: np.ndarray) -> bool:

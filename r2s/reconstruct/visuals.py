@@ -72,5 +72,5 @@ def _colors(vertices: np.ndarray, part: Part, cloud: Cloud) -> np.ndarray:
         vertices, distance_upper_bound=_NEAR_M
     )
     near = np.isfinite(distance)
-    colors[near] = own[nearest[near]]
+    colors[near] = own[np.asarray(nearest)[near]]
     return colors

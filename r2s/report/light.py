@@ -7,6 +7,7 @@ frame of a moving robot costs only its own triangles.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Layer:
     """Items in one ray caster."""
 
     items: list[Item]
-    caster: object = field(init=False)
+    caster: Any = field(init=False)
     first: np.ndarray = field(init=False)
     normals: np.ndarray = field(init=False)
     colors: np.ndarray = field(init=False)

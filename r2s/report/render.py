@@ -310,11 +310,11 @@ def _points(scan: Scan, camera: Camera, size: tuple[int, int]) -> tuple[np.ndarr
 
 def spacing(points: Array, voxel_m: float) -> Array:
     """Return (n,) distances [m] to neighbours, between one and four voxels."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if len(points) < 6:
         return np.full(len(points), voxel_m)
-    distance, _ = cKDTree(points).query(points, k=5, distance_upper_bound=4 * voxel_m)
+    distance, _ = KDTree(points).query(points, k=5, distance_upper_bound=4 * voxel_m)
     return np.clip(
         np.where(np.isfinite(distance[:, 4]), distance[:, 4], 2 * voxel_m), voxel_m, 4 * voxel_m
     )

@@ -193,7 +193,7 @@ def _fit_capsules(union: _Union, count: int) -> Array:
     candidates = []
     for start in starts[: 3 if count == 1 else 2]:
         inside = np.clip((start / scale).ravel(), low + 1e-9, high - 1e-9)
-        found = least_squares(residual, inside, jacobian, bounds=(low, high), max_nfev=40)
+        found = least_squares(residual, inside, jac=jacobian, bounds=(low, high), max_nfev=40)
         candidates.append((found.cost, found.x.reshape(-1, 7) * scale))
     return min(candidates, key=lambda item: item[0])[1]
 

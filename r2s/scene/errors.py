@@ -55,7 +55,7 @@ def task_impossible(robot: RobotInfo, task: str, missing: str, other: str) -> R2
         f"{robot.name} cannot do the task {task!r}: it {missing}",
         where=f"robot kind {robot.kind}, base {robot.base}",
         why="the task's signals and actions do not exist on this robot",
-        remedy=f"r2s build-scene --task {other}" if other else "choose another robot",
+        remedy=f"the same command with --task {other}" if other else "choose another robot",
     )
 
 
@@ -75,7 +75,7 @@ def refused_by_mujoco(file: str, error: Exception) -> R2SError:
         f"MuJoCo cannot compile {file}: {str(error).strip()}",
         where=file,
         why="the twin has to open in plain MuJoCo",
-        remedy="r2s robot doctor   (checks the robot), r2s show reconstruction (checks the place)",
+        remedy="r2s show robot/NAME   (its repairs), r2s show reconstruction (the place)",
     )
 
 

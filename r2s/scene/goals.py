@@ -21,6 +21,9 @@ CANDIDATES = 2  # goals looked at per goal asked for
 EXACT_STEP_RAD = 0.2
 # Beyond the scanned place nothing is known to be free.
 OUTSIDE_M = 0.05
+# Share of a joint's range kept free at either stop: under load, or with a biased encoder, a position
+# command that may not pass the stop never holds a configuration at the stop.
+LIMIT_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ def sample_goals(
     actions, site = twin.vocabulary.actions, twin.robot.info.ee_site
     random = generator(context.seed, "scene", "goals")
     home = np.array([twin.stance.qpos[name] for name in actions.joints])
-    low = np.maximum(actions.low, home - speed * within_s)
-    high = np.minimum(actions.high, home + speed * within_s)
+    margin = LIMIT_MARGIN * (np.asarray(actions.high) - np.asarray(actions.low))
+    high = np.minimum(actions.high - margin, home + speed * within_s)
+    low = np.minimum(np.maximum(actions.low + margin, home - speed * within_s), high)
     tries = int(np.clip(OVERSAMPLING * count, MIN_SAMPLES, MAX_SAMPLES))
     samples = low + (high - low) * random.random((tries, len(low)))
     free, points = [], []

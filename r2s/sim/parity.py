@@ -115,7 +115,7 @@ def _targets(environment: Environment, qpos: np.ndarray, seed: int) -> np.ndarra
     draw = np.random.default_rng(seed).uniform(-NEAR_RAD, NEAR_RAD, start.shape)
     ctrl = np.tile(where.home_ctrl, (len(qpos), 1))
     ctrl[:, where.ctrl_index] = np.clip(start + draw, actions.low, actions.high)
-    return np.float32(ctrl)
+    return ctrl.astype(np.float32)
 
 
 def _free(model: mujoco.MjModel, qpos: np.ndarray, ctrl: np.ndarray) -> bool:

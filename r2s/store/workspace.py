@@ -58,9 +58,9 @@ def find_workspace(start: Path, explicit: Path | None, env: Mapping[str, str]) -
 
 
 def is_workspace(path: Path) -> bool:
-    """Whether `path` is a workspace, sound or damaged."""
+    """Whether `path` is a workspace, sound or damaged; one whose making was interrupted is none yet."""
     return fs.exists(path / "format") or (
-        fs.exists(path / "oci-layout") and fs.is_folder(path / "refs")
+        fs.exists(path / "oci-layout") and bool(fs.names_in(path / "refs"))
     )
 
 

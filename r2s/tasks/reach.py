@@ -32,12 +32,12 @@ from r2s.tasks.task import (
 )
 
 DISTANCE = "goal_distance"  # [m], added to a moment's signals once, for all terms
-APPROACH_SCALE_M = 0.2  # where the pull towards the goal has fallen to a quarter
+APPROACH_SCALE = 0.8  # of the goals' mean distance from their centre: a slope across the workspace
 
 
 def approach(task: Reach, moment: Moment) -> jax.Array:
     """1 at the goal, 0 far away, with a slope everywhere in the workspace."""
-    return 1.0 - jnp.tanh(moment.signals[DISTANCE] / APPROACH_SCALE_M)
+    return 1.0 - jnp.tanh(moment.signals[DISTANCE] / task.approach_m)
 
 
 def precision(task: Reach, moment: Moment) -> jax.Array:
@@ -66,6 +66,7 @@ class Reach(Bound):
     tip: Callable[
         [jax.Array], jax.Array
     ]  # joint positions of `joint_pos` -> (3,) metres, robot base frame
+    approach_m: float  # where the pull towards the goal has fallen to a quarter
 
     @classmethod
     def bind(cls, spec: TaskSpec, info: SceneInfo, goals: np.ndarray) -> Reach:
@@ -84,7 +85,10 @@ class Reach(Bound):
             )
         low, high = joint_limits(info)
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
-        return cls(spec, info.control_s, low, high, np.asarray(goals, np.float32), tip)
+        goals = np.asarray(goals, np.float32)
+        spread = np.linalg.norm(goals - goals.mean(axis=0), axis=1).mean()
+        approach_m = max(APPROACH_SCALE * float(spread), spec.parameters["tolerance_m"])
+        return cls(spec, info.control_s, low, high, goals, tip, approach_m)
 
     @property
     def draws(self) -> Draws:

@@ -12,57 +12,82 @@ from r2s.artifacts.base import Frozen
 class Ppo(Frozen):
     """Numbers of the update."""
 
-    learning_rate: float = Field(1e-3, gt=0, description="Learning rate at the start")
-    adaptive_rate: bool = Field(True, description="Let the learning rate follow the KL divergence")
-    target_kl: float = Field(0.02, gt=0, description="KL divergence per update the rate aims at")
-    discount: float = Field(
-        0.0, ge=0, lt=1, description="Worth of the next step's reward; 0: chosen for the task"
+    learning_rate: float = Field(default=1e-3, gt=0, description="Learning rate at the start")
+    adaptive_rate: bool = Field(
+        default=True, description="Let the learning rate follow the KL divergence"
     )
-    smoothing: float = Field(0.95, ge=0, le=1, description="Lambda of the advantage estimate")
-    clip: float = Field(0.2, gt=0, description="Largest change of an action's probability ratio")
-    entropy: float = Field(0.002, ge=0, description="Reward for keeping to explore")
-    value_weight: float = Field(1.0, gt=0, description="Weight of the critic's loss")
-    gradient_norm: float = Field(1.0, gt=0, description="Largest norm of a gradient")
-    epochs: int = Field(5, ge=1, description="Passes over each iteration's samples")
-    minibatches: int = Field(4, ge=1, description="Parts each pass is split into")
+    target_kl: float = Field(
+        default=0.02, gt=0, description="KL divergence per update the rate aims at"
+    )
+    discount: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Worth of the next step's reward; 0: chosen for the task",
+    )
+    smoothing: float = Field(
+        default=0.95, ge=0, le=1, description="Lambda of the advantage estimate"
+    )
+    clip: float = Field(
+        default=0.2, gt=0, description="Largest change of an action's probability ratio"
+    )
+    entropy: float = Field(default=0.002, ge=0, description="Reward for keeping to explore")
+    value_weight: float = Field(default=1.0, gt=0, description="Weight of the critic's loss")
+    gradient_norm: float = Field(default=1.0, gt=0, description="Largest norm of a gradient")
+    epochs: int = Field(default=5, ge=1, description="Passes over each iteration's samples")
+    minibatches: int = Field(default=4, ge=1, description="Parts each pass is split into")
 
 
 class Config(Frozen):
     """How to train."""
 
     engine: Literal["auto", "cpu", "mjx"] = Field(
-        "auto", description="Physics engine; auto takes mjx where JAX has an accelerator, else cpu"
+        default="auto",
+        description="Physics engine; auto takes mjx where JAX has an accelerator, else cpu",
     )
     copies: int = Field(
-        0, ge=0, description="Randomized copies of the scene at once; 0: chosen for task and engine"
+        default=0,
+        ge=0,
+        description="Randomized copies of the scene at once; 0: chosen for task and engine",
     )
-    horizon: int = Field(32, ge=2, description="Control steps of each copy per iteration")
-    iterations: int = Field(400, ge=1, description="Budget: iterations at most")
+    horizon: int = Field(default=32, ge=2, description="Control steps of each copy per iteration")
+    iterations: int = Field(default=400, ge=1, description="Budget: iterations at most")
     target_success: float = Field(
-        0.98, gt=0, le=1.01, description="Stop once evaluated success reaches this; above 1 never"
+        default=0.98,
+        gt=0,
+        le=1.01,
+        description="Stop once evaluated success reaches this; above 1 never",
     )
-    evaluate_every: int = Field(20, ge=1, description="Iterations between evaluations")
+    evaluate_every: int = Field(default=20, ge=1, description="Iterations between evaluations")
     evaluation_episodes: int = Field(
-        0, ge=0, description="Episodes of an evaluation, always the same; 0: as many as copies"
+        default=0,
+        ge=0,
+        description="Episodes of an evaluation, always the same; 0: as many as copies",
     )
-    checkpoint_every: int = Field(20, ge=1, description="Iterations between checkpoints")
+    checkpoint_every: int = Field(default=20, ge=1, description="Iterations between checkpoints")
     start_anywhere: float = Field(
-        0.5,
+        default=0.5,
         ge=0,
         le=1,
         description="Share of episodes that start in a random reachable configuration",
     )
     crash_budget: float = Field(
-        0.01, ge=0, le=1, description="Share of episodes in which the simulator may fail"
+        default=0.01, ge=0, le=1, description="Share of episodes in which the simulator may fail"
     )
-    actor: tuple[int, ...] = Field((64, 64), description="Hidden layer widths of the policy")
-    critic: tuple[int, ...] = Field((64, 64), description="Hidden layer widths of the critic")
-    activation: Literal["elu", "silu", "tanh", "relu"] = Field("elu", description="Activation")
+    actor: tuple[int, ...] = Field(
+        default=(64, 64), description="Hidden layer widths of the policy"
+    )
+    critic: tuple[int, ...] = Field(
+        default=(64, 64), description="Hidden layer widths of the critic"
+    )
+    activation: Literal["elu", "silu", "tanh", "relu"] = Field(
+        default="elu", description="Activation"
+    )
     initial_std: float = Field(
-        0.5, gt=0, description="Exploration noise at the start, of action's 1"
+        default=0.5, gt=0, description="Exploration noise at the start, of action's 1"
     )
     observation_clip: float = Field(
-        5.0, gt=0, description="Normalized observations are clipped to +- this"
+        default=5.0, gt=0, description="Normalized observations are clipped to +- this"
     )
     ppo: Ppo = Ppo()
 

@@ -18,7 +18,7 @@ def episodes(seen: Trajectories) -> dict[str, float]:
     """Return how the episodes that ended here went; empty of means where none did."""
     counted = np.asarray(seen.counted)
     number = int(counted.sum())
-    result = {"episodes": number, "crashes": int(np.asarray(seen.crashed).sum())}
+    result: dict[str, float] = {"episodes": number, "crashes": int(np.asarray(seen.crashed).sum())}
     if not number:
         return result
     return {

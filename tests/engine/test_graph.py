@@ -86,6 +86,11 @@ def test_the_robot_is_a_file_a_ref_the_scenes_own_or_the_only_one(
     assert isinstance(step, Step)
     assert step.ref_of({"name": "My Arm"}) == "robot/my-arm"
     assert graph.robot_for(store, "robot/so101", "lab", SETTINGS) == lab["robot"]
+    absent = graph.robot_for(store, "/no where/so_1.urdf", "lab", SETTINGS)
+    assert isinstance(absent, Step)  # whose run says that there is no such file
+    with pytest.raises(R2SError, match="there is no robot/so10") as unknown:
+        graph.robot_for(store, "robot/so10", "lab", SETTINGS)
+    assert "it has robot/so101" in str(unknown.value)
     other = put(store, "robot", "robot/panda", name="panda")
     assert graph.robot_for(store, None, "lab", SETTINGS) == lab["robot"]
     with pytest.raises(UsageError, match="no robot was named") as caught:

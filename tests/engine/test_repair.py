@@ -40,7 +40,7 @@ def test_a_changed_capture_is_refused_by_name(store, chain, capture):
     capture.write_text("9 9 9")
     with pytest.raises(R2SError, match="cannot be repeated") as caught:
         remake_with(store)
-    assert "capture file .txt changed" in caught.value.why
+    assert "capture (.txt) changed" in caught.value.why
 
 
 def test_a_capture_that_is_gone_is_refused(store, chain, capture):

@@ -28,7 +28,7 @@ def test_a_changed_setting_is_named_with_both_values(store, chain):
 def test_a_changed_file_is_named_with_both_digests(store, chain, capture):
     Executor(store).run(chain())
     capture.write_text("4 5")
-    assert because(store, chain()).startswith("capture file .txt changed (")
+    assert because(store, chain()).startswith("capture (.txt) changed (")
 
 
 def test_a_new_companion_is_named(store, chain, capture):
@@ -43,7 +43,7 @@ def test_many_changed_files_are_summed_up_with_the_named_one_first(store, chain,
     for number in range(9):
         (capture.parent / f"{number}.side").write_text("x")
     reasons = next(iter(Planner(store).plan(chain()))).because
-    assert reasons[0].startswith("capture file .txt changed")
+    assert reasons[0].startswith("capture (.txt) changed")
     assert reasons[-1] == "7 more files of the capture changed"
     assert len(reasons) == 4
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import fill, key_of
+from store_samples import fill, key_of
 
 from r2s.core.canonical import digest_json
 from r2s.core.errors import R2SError

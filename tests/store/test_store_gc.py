@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from conftest import fill, key_of
+from store_samples import fill, key_of
 
 from r2s.core.errors import IntegrityError, R2SError
 from r2s.store import Store

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import key_of
+from store_samples import key_of
 
 from r2s.core.errors import LockTimeout, UsageError
 from r2s.store import Store

@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from conftest import key_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from store_samples import key_of
 
 from r2s.store import Store
 from r2s.store.gc import Keep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import fill, key_of
+from store_samples import fill, key_of
 
 from r2s.core.errors import IntegrityError, R2SError, UsageError
 

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from conftest import fill
+from store_samples import fill
 
 from r2s.core.canonical import digest_bytes
 from r2s.core.errors import IntegrityError, R2SError, UnsafeInput, UsageError
