@@ -64,9 +64,9 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> Array:
     u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
     axis, cosine = np.cross(u, v), float(np.dot(u, v))
     if cosine < -1 + 1e-12:  # opposite: half a turn about any axis normal to u
-        normal = np.cross(u, np.eye(3)[np.argmin(np.abs(u))])
+        normal = np.asarray(np.cross(u, np.eye(3)[np.argmin(np.abs(u))]), np.float64)
         normal /= np.linalg.norm(normal)
-        return 2 * np.outer(normal, normal) - np.eye(3)
+        return 2 * normal[:, None] * normal - np.eye(3)
     cross = np.array(
         [[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]], dtype=np.float64
     )

@@ -107,7 +107,7 @@ def exported(policy: PolicyState, observation: int) -> dict[str, np.ndarray]:
     spread = np.asarray(normalizer.std(stats))
     arrays["normalizer/mean"] = np.asarray(stats.mean)[:observation]
     arrays["normalizer/std"] = spread[:observation]
-    arrays["critic_normalizer/count"] = np.asarray(stats.count)
+    arrays["critic_normalizer/count"] = np.asarray(stats.samples)
     arrays["critic_normalizer/mean"] = np.asarray(stats.mean)
     arrays["critic_normalizer/m2"] = np.asarray(stats.m2)
     return arrays

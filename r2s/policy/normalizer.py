@@ -12,12 +12,12 @@ SMALLEST_STD = 1e-2  # a constant input must not be blown up when it moves for t
 
 class Normalizer(NamedTuple):
     """Attributes:
-    count: () float32, samples seen.
+    samples: () float32, how many were seen.
     mean: (d,) float32.
     m2: (d,) float32, sum of squared deviations from the mean.
     """
 
-    count: jax.Array
+    samples: jax.Array
     mean: jax.Array
     m2: jax.Array
 
@@ -29,8 +29,8 @@ def empty(width: int) -> Normalizer:
 
 def std(normalizer: Normalizer) -> jax.Array:
     """Return the (d,) standard deviation, at least `SMALLEST_STD`; 1 before the first sample."""
-    variance = normalizer.m2 / jnp.maximum(normalizer.count, 1.0)
-    return jnp.where(normalizer.count > 0, jnp.maximum(jnp.sqrt(variance), SMALLEST_STD), 1.0)
+    variance = normalizer.m2 / jnp.maximum(normalizer.samples, 1.0)
+    return jnp.where(normalizer.samples > 0, jnp.maximum(jnp.sqrt(variance), SMALLEST_STD), 1.0)
 
 
 def observed(normalizer: Normalizer, samples: jax.Array, weight: jax.Array) -> Normalizer:
@@ -44,11 +44,11 @@ def observed(normalizer: Normalizer, samples: jax.Array, weight: jax.Array) -> N
     safe = jnp.maximum(count, 1.0)
     mean = jnp.sum(samples * weight[:, None], axis=0) / safe
     m2 = jnp.sum(weight[:, None] * (samples - mean) ** 2, axis=0)
-    total = normalizer.count + count
+    total = normalizer.samples + count
     delta = mean - normalizer.mean
     share = count / jnp.maximum(total, 1.0)
     return Normalizer(
         total,
         normalizer.mean + delta * share,
-        normalizer.m2 + m2 + delta**2 * normalizer.count * share,
+        normalizer.m2 + m2 + delta**2 * normalizer.samples * share,
     )

@@ -55,7 +55,7 @@ def _cover(
     np.add.at(count, tuple(cells.T), 1)
     occupied = count > 0
     seen_free = _FreeCells(occupied, origin, cell, turn, free)
-    flat = np.ravel_multi_index(tuple(cells.T), shape)
+    flat = np.asarray(np.ravel_multi_index(tuple(cells.T), shape))
     by_cell = np.argsort(flat, kind="stable")
     sorted_flat = flat[by_cell]
     rest = occupied.copy()
@@ -68,7 +68,7 @@ def _cover(
         region = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
         taken = np.argwhere(rest[region]) + lo
         rest[region] = False
-        ids = np.ravel_multi_index(tuple(taken.T), shape)
+        ids = np.asarray(np.ravel_multi_index(tuple(taken.T), shape))
         starts = np.searchsorted(sorted_flat, ids, "left")
         ends = np.searchsorted(sorted_flat, ids, "right")
         members = np.concatenate([by_cell[a:b] for a, b in zip(starts, ends, strict=True)])

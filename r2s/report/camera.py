@@ -32,7 +32,7 @@ class Camera:
         right /= np.linalg.norm(right)
         return np.stack([right, np.cross(forward, right), forward])
 
-    def rays(self, width: int, height: int, offset: tuple[float, float] = (0.5, 0.5)) -> Array:
+    def rays(self, width: int, height: int, offset: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
         """Return (height, width, 6) float32: origins at the near plane, unit directions.
 
         Args:

@@ -193,7 +193,7 @@ def _fit_capsules(union: _Union, count: int) -> Array:
     candidates = []
     for start in starts[: 3 if count == 1 else 2]:
         inside = np.clip((start / scale).ravel(), low + 1e-9, high - 1e-9)
-        found = least_squares(residual, inside, jac=jacobian, bounds=(low, high), max_nfev=40)
+        found = least_squares(residual, inside, jacobian, bounds=(low, high), max_nfev=40)  # pyright: ignore[reportArgumentType]  scipy's stub knows names only
         candidates.append((found.cost, found.x.reshape(-1, 7) * scale))
     return min(candidates, key=lambda item: item[0])[1]
 
@@ -276,7 +276,7 @@ def _capsule_surface(capsules: Array) -> Array:
 def _spread(count: int) -> Array:
     """Return (count, 3) points evenly in the unit cube: the R3 low-discrepancy sequence."""
     step = np.arange(1, count + 1)[:, None]
-    return (step * np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])) % 1.0
+    return np.mod(step * np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703]), 1)
 
 
 def _rows(capsules: Array) -> list[tuple[Array, Array, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def short_digest(data: bytes) -> str:
 def _part(path: Path, index: int, rgba: Rgba | None, found: list, scale: np.ndarray) -> MeshPart:
     import trimesh
 
-    mesh = trimesh.util.concatenate(found) if len(found) > 1 else found[0]
+    mesh: Any = trimesh.util.concatenate(found) if len(found) > 1 else found[0]
     vertices = np.asarray(mesh.vertices, dtype=np.float64) * scale
     faces = np.asarray(mesh.faces)
     if np.prod(scale) < 0:

@@ -1,10 +1,11 @@
-"""kill -9 at random moments of the real command: the same command again gives the same artifact."""
+"""kill -9 at random moments of the real commands: the same command again gives the same artifact."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 CAPTURE = ROOT / "samples" / "workbench.pcd"
-KILLS = 20
 
 
 def command(folder: Path, *argv: str) -> subprocess.Popen:
@@ -29,26 +29,40 @@ def command(folder: Path, *argv: str) -> subprocess.Popen:
 
 def finished(folder: Path, *argv: str) -> dict:
     child = command(folder, *argv)
-    out, err = child.communicate(timeout=300)
+    out, err = child.communicate(timeout=600)
     assert child.returncode == 0, err.decode()
     return json.loads(out)
 
 
+# Each command starts from what those before it made.
+CHAIN = (
+    ("scan", str(CAPTURE), "--name", "lab"),
+    ("build-scene", "--robot", str(ROOT / "samples" / "arm6.urdf"), "--task", "reach"),
+    ("train", "--iterations", "8", "--checkpoint-every", "2", "--evaluate-every", "4"),
+    ("validate",),
+)
+KILLS = {"scan": 20, "build-scene": 8, "train": 8, "validate": 3}
+
+
 @pytest.mark.campaign
-def test_a_killed_scan_finishes_with_the_same_digest(tmp_path: Path):
-    argv = ("scan", str(CAPTURE), "--name", "lab")
-    undisturbed = tmp_path / "undisturbed"
-    undisturbed.mkdir()
-    began = time.monotonic()
-    expected = finished(undisturbed, *argv)["artifact"]
-    baseline_s = time.monotonic() - began
+def test_killed_commands_finish_with_the_same_digests(tmp_path: Path):
+    before = tmp_path / "before"
+    before.mkdir()
     moments = random.Random(7)
-    for number in range(KILLS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        child = command(folder, *argv)
-        time.sleep(moments.uniform(0, baseline_s))
-        child.kill()
-        child.communicate()
-        assert finished(folder, *argv)["artifact"] == expected
-        assert finished(folder, "fsck")["findings"] == []
+    for argv in CHAIN:
+        undisturbed = tmp_path / f"{argv[0]}-undisturbed"
+        shutil.copytree(before, undisturbed)
+        began = time.monotonic()
+        expected = finished(undisturbed, *argv)["artifact"]
+        baseline_s = time.monotonic() - began
+        for number in range(KILLS[argv[0]]):
+            folder = tmp_path / f"{argv[0]}-{number}"
+            shutil.copytree(before, folder)
+            child = command(folder, *argv)
+            time.sleep(moments.uniform(0, baseline_s))
+            child.kill()
+            child.communicate()
+            assert finished(folder, *argv)["artifact"] == expected
+            assert finished(folder, "fsck")["findings"] == []
+            shutil.rmtree(folder)
+        before = undisturbed
