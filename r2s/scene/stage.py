@@ -11,7 +11,7 @@ from pydantic import Field
 
 from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.reconstruction import Reconstruction
-from r2s.artifacts.robot import Robot
+from r2s.artifacts.robot import Robot, RobotInfo
 from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
 from r2s.core.context import StageContext
 from r2s.scene.errors import contradiction
@@ -118,7 +118,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     )
     return Scene(
         info=SceneInfo(
-            task=task_spec(task, config),
+            task=task_spec(task, robot.info, config),
             robot=robot.info,
             base_position_m=twin.stance.position,
             base_quaternion=twin.stance.quaternion,
@@ -264,7 +264,7 @@ def take_samples(
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
         return Samples(*none, standing.spawns, None, None)
     speed = np.array(twin.vocabulary.actions.scale) / control_period(task, config)
-    within_s = EPISODE_SHARE * task_spec(task, config).parameters["episode_s"]
+    within_s = EPISODE_SHARE * task_spec(task, twin.robot.info, config).parameters["episode_s"]
     goals = sample_goals(twin, config.goals, config.goal_clearance_m, speed, within_s, context)
     return Samples(
         goals.points,
@@ -297,11 +297,11 @@ def with_view(twin: Twin, samples: Samples):
     return seen, (tuple(position.tolist()), tuple(target.tolist()))
 
 
-def task_spec(task: str, config: Config) -> TaskSpec:
-    """Return the task with its defaults and the user's numbers."""
+def task_spec(task: str, robot: RobotInfo, config: Config) -> TaskSpec:
+    """Return the task with its defaults for the robot and the user's numbers."""
     from r2s.tasks.specs import default_spec
 
-    default = default_spec(task)
+    default = default_spec(task, robot.reach_m)
     for kind in ("parameters", "weights"):
         known, given = getattr(default, kind), getattr(config, kind)
         unknown = sorted(set(given) - set(known))

@@ -54,17 +54,26 @@ VELOCITY = TaskSpec(
     },
 )
 
+# A longer arm is as precise in angle, not in metres: 4 % of its reach from 0.75 m on.
+TOLERANCE_OF_REACH = 0.04
+
 SPECS = {spec.name: spec for spec in (REACH, VELOCITY)}
 
 
-def default_spec(name: str) -> TaskSpec:
-    """Return the default numbers of the task called `name`.
+def default_spec(name: str, reach_m: float = 0.0) -> TaskSpec:
+    """Return the default numbers of the task called `name` for a robot that reaches so far.
 
     Raises:
         UsageError: there is no such task (`R2S-TASK-001`).
     """
     if name in SPECS:
-        return SPECS[name]
+        spec = SPECS[name]
+        least = spec.parameters.get("tolerance_m")
+        if least is None:
+            return spec
+        tolerance_m = max(least, round(TOLERANCE_OF_REACH * reach_m, 2))
+        parameters = {**spec.parameters, "tolerance_m": tolerance_m}
+        return spec.model_copy(update={"parameters": parameters})
     raise UsageError(
         "R2S-TASK-001",
         f"there is no task called {name!r}",

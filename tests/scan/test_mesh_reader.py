@@ -139,3 +139,38 @@ def test_a_picture_named_pcd_is_refused_as_a_picture(tmp_path, shared_data):
     path.write_bytes((shared_data / "scans/iphone_depth_frame/arkit_depth.png").read_bytes())
     with pytest.raises(R2SError, match=r"PNG picture, although it is named \.pcd"):
         read(path)
+
+
+@pytest.fixture
+def glb(tmp_path, box):
+    path = tmp_path / "box.glb"
+    trimesh.Scene(box).export(path)
+    return path
+
+
+@pytest.mark.parametrize("share", [0.005, 0.1, 0.5, 0.99])
+def test_a_cut_glb_is_truncated_not_parsed(glb, share):
+    data = glb.read_bytes()
+    glb.write_bytes(data[: max(int(share * len(data)), 8)])
+    with pytest.raises(R2SError, match="truncated") as caught:
+        read(glb)
+    assert caught.value.code == "R2S-SCAN-004"
+
+
+def test_a_glb_whose_views_end_after_its_data_is_truncated(glb):
+    data = bytearray(glb.read_bytes())
+    at = 20 + int.from_bytes(data[12:16], "little")
+    kept = data[: at + 8 + 16]
+    kept[at : at + 4] = (16).to_bytes(4, "little")
+    kept[8:12] = len(kept).to_bytes(4, "little")
+    glb.write_bytes(kept)
+    with pytest.raises(R2SError, match="its data should be"):
+        read(glb)
+
+
+def test_a_glb_without_json_first_is_malformed(glb):
+    data = bytearray(glb.read_bytes())
+    data[16:20] = b"BIN\0"
+    glb.write_bytes(data)
+    with pytest.raises(R2SError, match="first chunk is not JSON"):
+        read(glb)

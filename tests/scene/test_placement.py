@@ -92,13 +92,17 @@ def test_a_bolted_arm_cannot_walk(arm):
     assert "--task reach" in error.value.remedy
 
 
-def test_a_misspelt_number_of_the_task_is_refused():
+def test_a_misspelt_number_of_the_task_is_refused(arm):
     with pytest.raises(UsageError, match="tolerance"):
-        task_spec("reach", Config(parameters={"tolerance": 0.01}))
-    assert (
-        task_spec("reach", Config(parameters={"tolerance_m": 0.01})).parameters["tolerance_m"]
-        == 0.01
-    )
+        task_spec("reach", arm.info, Config(parameters={"tolerance": 0.01}))
+
+
+@pytest.mark.parametrize(("reach_m", "tolerance_m"), [(0.4, 0.03), (0.75, 0.03), (1.25, 0.05)])
+def test_a_longer_arm_may_be_farther_off_unless_the_user_says(arm, reach_m, tolerance_m):
+    info = arm.info.model_copy(update={"reach_m": reach_m})
+    assert task_spec("reach", info, Config()).parameters["tolerance_m"] == tolerance_m
+    given = task_spec("reach", info, Config(parameters={"tolerance_m": 0.01}))
+    assert given.parameters["tolerance_m"] == 0.01
 
 
 def test_yaw_turns_about_the_vertical():

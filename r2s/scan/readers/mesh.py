@@ -13,6 +13,7 @@ from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, rows_of
 from r2s.scan.clean import FARTHEST
+from r2s.scan.readers.glb import check_glb
 from r2s.scan.voxels import VOXEL_BUDGET
 
 # Samples per square of 1/700 of the diagonal: nearly every voxel of that size gets a point.
@@ -26,6 +27,8 @@ _R2 = (0.7548776662466927, 0.5698402909980532)
 
 def read_mesh(path: Path, kind: str) -> Capture:
     """Open a GLB, OBJ or STL file. It is parsed by trimesh in a child process with limits."""
+    if kind == "glb":
+        check_glb(path, path.stat().st_size)
     loaded = run_limited(
         "r2s.scan.readers.mesh:load", (path, kind), limits=LIMITS.parse,
         what=f"trimesh reading {shown(path)}",
