@@ -72,17 +72,28 @@ class Lines(Reports):
 
     def progress(self, step: Step) -> Progress:
         shown = time.monotonic()
+        begun: dict[str, tuple[float, float]] = {}
 
         def show(label: str, done: float, total: float | None = None, **values: float) -> None:
             nonlocal shown
             now = time.monotonic()
+            since, before = begun.setdefault(label, (now, done))
             if now - shown < LINE_EVERY_S:
                 return
             shown = now
             share = f" {100 * done / total:.0f} %" if total else ""
-            self._say(f"{step.stage.command}: {label}{share}{_values(values)}")
+            left = time_left(now - since, done - before, total - done) if total else ""
+            self._say(f"{step.stage.command}: {label}{share}{left}{_values(values)}")
 
         return show
+
+
+def time_left(elapsed_s: float, done: float, rest: float) -> str:
+    """Return `, 3 min left` at the pace so far; nothing before there is one."""
+    if done <= 0 or elapsed_s < 1:
+        return ""
+    left_s = elapsed_s / done * rest
+    return f", {left_s / 60:.0f} min left" if left_s >= 90 else f", {left_s:.0f} s left"
 
 
 class Panel(Reports):

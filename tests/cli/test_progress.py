@@ -28,7 +28,9 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds(capsys, monkeypatch):
             show("train", second, 60, steps_per_s=123456.0, success_rate=0.5)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
-    assert lines[0] == "train: train 17 %  steps/s 123,456 · success 0.5"
+    assert lines[0] == "train: train 17 %, 50 s left  steps/s 123,456 · success 0.5"
+    assert progress.time_left(60, 10, 50) == ", 5 min left"
+    assert progress.time_left(60, 0, 50) == ""
 
 
 def test_quiet_says_nothing(capsys):
