@@ -32,7 +32,7 @@ class Goals:
     points: (n, 3) float32, metres, robot base frame.
     configurations: (n, joints) float32 in the order of the action's joints.
     free_fraction: share of sampled configurations that were free.
-    simple_fraction: share of the goals whose straight path from home is free.
+    simple_fraction: share of the goals that a greedy walk from home reaches, on a free path.
     """
 
     points: np.ndarray
@@ -81,14 +81,22 @@ def sample_goals(
         why = f"{len(free)} free configurations, {len(world)} of them over the scanned place "
         why += f"and within {within_s:.1f} s of home"
         raise nothing_reachable(twin.robot.info, len(world), tries, MIN_GOALS, why)
-    # Straight paths first: a goal behind an obstacle is a planning problem, not a reach.
+    # First those that greed reaches on a free path: a goal behind an obstacle, or over the shoulder, is
+    # a planning problem, not a reach.
     order = spread(world, min(len(world), CANDIDATES * count))
     simple = np.zeros(len(order), bool)
     for number, index in enumerate(order):
+        if number % 100 == 0:
+            context.stop_if_cancelled()
+            context.progress("paths", int(simple.sum()), count)
         if simple.sum() == count:
             break
-        q = configurations[index]
-        simple[number] = train.path_is_free(home, q) and exact.path_is_free(home, q, EXACT_STEP_RAD)
+        q = train.descend(site, world[index], home, low, high)
+        if q is None or not train.path_is_free(home, q):
+            continue
+        if exact.path_is_free(home, q, EXACT_STEP_RAD):
+            simple[number] = True
+            configurations[index], world[index] = q, exact.site(site)
     chosen = order[simple]
     if len(chosen) < min(count, MIN_GOALS):
         chosen = np.concatenate([chosen, order[~simple][: count - len(chosen)]])

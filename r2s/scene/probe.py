@@ -12,6 +12,10 @@ from r2s.core.rigid import Array
 from r2s.scene.compose import Stance, home_state
 from r2s.scene.errors import refused_by_mujoco
 
+# A greedy walk of the end effector: steps as long as a policy's over some control periods.
+WALK_STEPS, WALK_STEP_M, WALK_STEP_RAD, WALK_ENDS_M = 120, 0.1, 0.2, 0.001
+WALK_DAMPING = 1e-3  # [m^2]: steps stay bounded where the arm is stretched
+
 
 @dataclass(frozen=True)
 class Touch:
@@ -46,6 +50,7 @@ class Probe:
         import mujoco
 
         self._mujoco = mujoco
+        joints = tuple(joints)
         self.model = compiled(xml, assets, file)
         self.data = mujoco.MjData(self.model)
         self.base = self.model.body(ROBOT_PREFIX + base_body).id
@@ -54,6 +59,9 @@ class Probe:
         )
         self.qpos_index = np.array(
             [self.model.joint(ROBOT_PREFIX + name).qposadr[0] for name in joints], int
+        )
+        self.dof_index = np.array(
+            [self.model.joint(ROBOT_PREFIX + name).dofadr[0] for name in joints], int
         )
         self.home, _ = home_state(self.model, stance)
         names = [self.model.body(int(b)).name for b in self.model.geom_bodyid]
@@ -111,6 +119,35 @@ class Probe:
     def site(self, name: str) -> Array:
         """Return the (3,) world position of a robot site in the current pose."""
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
+
+    def descend(
+        self, name: str, target: Array, start: Array, low: Array, high: Array
+    ) -> Array | None:
+        """Return the joints to which a greedy walk from `start` brings a site, None if it gets stuck.
+
+        Damped least squares (Nakamura and Hanafusa 1986) within limits; a joint at its limit stays
+        there while it is pushed beyond.
+
+        Args:
+            target: (3,) metres, world frame.
+        """
+        site, jacobian = self.model.site(ROBOT_PREFIX + name).id, np.zeros((3, self.model.nv))
+        joints = np.clip(start, low, high)
+        for _ in range(WALK_STEPS):
+            self.pose(joints)
+            gap = target - self.data.site_xpos[site]
+            distance = float(np.linalg.norm(gap))
+            if distance < WALK_ENDS_M:
+                return joints
+            gap *= min(1.0, WALK_STEP_M / distance)
+            self._mujoco.mj_comPos(self.model, self.data)
+            self._mujoco.mj_jacSite(self.model, self.data, jacobian, None, site)
+            J = jacobian[:, self.dof_index]
+            pull = J.T @ gap
+            J = J * ~(((joints <= low) & (pull < 0)) | ((joints >= high) & (pull > 0)))
+            step = J.T @ np.linalg.solve(J @ J.T + WALK_DAMPING * np.eye(3), gap)
+            joints = np.clip(joints + np.clip(step, -WALK_STEP_RAD, WALK_STEP_RAD), low, high)
+        return None
 
     def robot_points(self) -> Array:
         """Return (n, 3) world centres of the robot's colliders at home."""
