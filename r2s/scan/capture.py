@@ -47,6 +47,7 @@ class Capture:
         declared_unit: unit the format or file declares, or "".
         declared_up: up axis the format or file declares (`+y` for glTF), or "".
         declared_by: words that name the declaration, for evidence sentences.
+        surveyed: the format is a survey's, so it may come from the air and be wide.
         mesh: the surface, for mesh captures.
         facts: remarkable header facts, in words.
     """
@@ -62,6 +63,7 @@ class Capture:
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
     declared_by: str = ""
+    surveyed: bool = False
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())
 

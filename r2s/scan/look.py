@@ -80,6 +80,7 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
         given=unit, declared=capture.declared_unit, declared_by=capture.declared_by,
         extent=float(np.linalg.norm(high - low)), where=where,
         camera_range=float(np.median(np.linalg.norm(sample - eye, axis=1))) if camera else None,
+        surveyed=capture.surveyed or units.on_a_map(low, high),
     )  # fmt: skip
     scale = units.METRES[choice.unit]
     units.check_extent(float(np.linalg.norm(high - low)) * scale, where=where)
