@@ -45,9 +45,11 @@ class Capture:
         viewpoint: sensor position the file states, (3,) file units, or None.
         viewpoint_is_default: the stated position is the format's default (the origin), so weak evidence.
         declared_unit: unit the format or file declares, or "".
-        declared_up: up axis the format or file declares (`+y` for glTF), or "".
+        declared_up: up the format or file declares (`+y` for glTF, or `x,y,z`), or "".
+        plumb: the declared up is that of a survey, so no plane of the capture turns it.
         declared_by: words that name the declaration, for evidence sentences.
         surveyed: the format is a survey's, so it may come from the air and be wide.
+        may_be_y_up: nothing says up, and apps write this format with +y up too.
         mesh: the surface, for mesh captures.
         facts: remarkable header facts, in words.
     """
@@ -62,8 +64,10 @@ class Capture:
     viewpoint_is_default: bool = True
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
+    plumb: bool = False
     declared_by: str = ""
     surveyed: bool = False
+    may_be_y_up: bool = False
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())
 

@@ -109,7 +109,8 @@ def _place(capture: Capture, look: Look, config: Config) -> _Placed:
     up = gravity.find_up(
         look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
         camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
-        sensor_known=look.sensor_m is not None,
+        sensor_known=look.sensor_m is not None, may_be_y_up=capture.may_be_y_up,
+        plumb=capture.plumb,
     )  # fmt: skip
     ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
     T_world_source = world_from_source(

@@ -91,7 +91,8 @@ def choose_unit(
         + ", ".join(f"{_m(extent, u)} if {u}" for u in options)
         + said
         + "; a wrong unit makes a wrong robot",
-        remedy=f"r2s scan '{where}' --unit {likely}    (one of: {', '.join(UNITS)})",
+        remedy=f"r2s scan '{where}' --unit {likely}    "
+        + ("(or ft, or us-ft, as it was delivered)" if surveyed else f"(one of: {', '.join(UNITS)})"),
     )
 
 

@@ -40,6 +40,10 @@ def read(path: Path) -> Capture:
             from r2s.scan.readers.text import read_text
 
             return read_text(path, kind, size)
+        case "las" | "laz":
+            from r2s.scan.readers.las import read_las
+
+            return read_las(path, kind, size)
         case "gz" if (inside := sniff_gzip(path)) in ("xyz", "csv"):
             from r2s.scan.readers.text import read_text
 

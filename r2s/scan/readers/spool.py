@@ -30,6 +30,11 @@ class Records:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Fields of a record."""
+        return self._dtype.names or ()
+
     def read(self, part: slice) -> np.ndarray:
         """Return the records of a slice with a positive step."""
         start, stop, step = part.indices(self._count)

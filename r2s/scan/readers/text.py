@@ -15,6 +15,7 @@ import numpy as np
 from r2s.core.errors import R2SError, UnsafeInput
 from r2s.guard.limits import KIB, LIMITS, MIB
 from r2s.guard.preflight import shown
+from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
@@ -28,6 +29,7 @@ _LONGEST_LINE = 64 * KIB
 _MOST_RATIO, _RATIO_FROM = 100, 64 * MIB
 # More unreadable lines than this part of all, and the file is not what it seems.
 _MOST_BAD = 0.01
+_PROBE_ROWS = 100_000
 
 
 @dataclass
@@ -177,10 +179,14 @@ def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capt
             table["normals"].astype(np.float64) if layout.normals else None,
         )
 
+    probe = records.read(slice(0, len(records), max(1, len(records) // _PROBE_ROWS)))["xyz"]
+    probe = probe[np.isfinite(probe).all(axis=1)]
+    mapped = len(probe) > 0 and units.on_a_map(*np.quantile(probe, [0.01, 0.99], axis=0))
     return Capture(
         kind, len(records), rows, has_colors=colored, has_normals=layout.normals is not None,
-        declared_unit=layout.declared_unit, declared_up=layout.declared_up,
-        declared_by=layout.declared_by, facts=tuple(facts),
+        declared_unit=layout.declared_unit, declared_up="+z" if mapped else layout.declared_up,
+        plumb=mapped, declared_by=layout.declared_by or "coordinates of a map" * mapped,
+        surveyed=mapped, may_be_y_up=not mapped, facts=tuple(facts),
     )  # fmt: skip
 
 
