@@ -138,6 +138,7 @@ def _voxelize(
             points[inside],
             None if rows.colors is None else rows.colors[inside],
             None if rows.normals is None else (rows.normals @ T[:3, :3].T)[inside],
+            None if rows.stations is None else rows.stations[inside],
         )
         context.progress("voxels", done, capture.count, occupied=grid.occupied)
         context.stop_if_cancelled()
@@ -164,6 +165,9 @@ def _surfaced(
     if sensor is not None:
         viewpoints, viewpoint_of = sensor[None], np.zeros(len(points), np.int32)
         normals = facing(points, normals, sensor)
+    if capture.stations is not None and voxels.stations is not None:
+        viewpoints, viewpoint_of = apply(T, capture.stations * look.scale), voxels.stations[kept]
+        normals = facing(points, normals, viewpoints[viewpoint_of])
     if capture.mesh is not None:
         vertices = apply(T, capture.mesh.vertices * look.scale)
         faces = capture.mesh.faces.astype(np.int32)

@@ -10,7 +10,7 @@ from r2s.core.errors import R2SError
 from r2s.guard.limits import LIMITS
 
 Unit = Literal["m", "mm", "cm", "ft", "us-ft", "in"]
-UNITS: tuple[str, ...] = get_args(Unit)
+UNITS: tuple[Unit, ...] = get_args(Unit)
 METRES: dict[str, float] = {
     "m": 1.0, "mm": 0.001, "cm": 0.01, "ft": 0.3048, "us-ft": 1200 / 3937, "in": 0.0254,
 }  # fmt: skip
@@ -92,7 +92,7 @@ def choose_unit(
         + said
         + "; a wrong unit makes a wrong robot",
         remedy=f"r2s scan '{where}' --unit {likely}    "
-        + ("(or ft, or us-ft, as it was delivered)" if surveyed else f"(one of: {', '.join(UNITS)})"),
+        + ("(or ft, or us-ft, as delivered)" if surveyed else f"(one of: {', '.join(UNITS)})"),
     )
 
 

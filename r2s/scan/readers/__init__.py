@@ -44,6 +44,10 @@ def read(path: Path) -> Capture:
             from r2s.scan.readers.las import read_las
 
             return read_las(path, kind, size)
+        case "e57":
+            from r2s.scan.readers.e57 import read_e57
+
+            return read_e57(path, size)
         case "gz" if (inside := sniff_gzip(path)) in ("xyz", "csv"):
             from r2s.scan.readers.text import read_text
 

@@ -72,14 +72,16 @@ def from_geokeys(directory: Sequence[int], doubles: Sequence[float], title: str 
     geographic = int(keys.get(_GEOGRAPHIC, 0))
     kind = kinds.get(int(keys.get(_MODEL, 0)), "")
     if kind == "":
-        kind = "projected" if projected or _LINEAR_UNIT in keys else "geographic" if geographic else ""
+        kind = (
+            "projected" if projected or _LINEAR_UNIT in keys else "geographic" if geographic else ""
+        )
     code = projected if kind == "projected" and projected else geographic
     named = 0 < code < _USER_DEFINED or code > _USER_DEFINED
     name = f"EPSG:{code}" if named else title or "user-defined"
     unit, evidence = _linear(keys, projected if kind == "projected" else 0)
     if kind == "geocentric" and unit == "":
         unit, evidence = "m", "GeoTIFF key 1024 = 3 (geocentric)"
-    vertical = _UNIT_CODES.get(int(keys.get(_VERTICAL_UNIT, 0)), "")
+    vertical: Unit | Literal[""] = _UNIT_CODES.get(int(keys.get(_VERTICAL_UNIT, 0)), "")
     return Crs(kind, name if kind else "", unit, vertical, evidence)
 
 
@@ -200,9 +202,12 @@ def plumb_up(point: np.ndarray) -> np.ndarray:
 def contradiction(crs: Crs, low: np.ndarray, high: np.ndarray) -> str:
     """Return why coordinates between low and high (3,) cannot be of the CRS, or ""."""
     span = (
-        f"x is {low[0]:,.1f} to {high[0]:,.1f} and y {low[1]:,.1f} to {high[1]:,.1f}, which are no degrees"
+        f"x is {low[0]:,.1f} to {high[0]:,.1f} and y {low[1]:,.1f} to {high[1]:,.1f}, "
+        "which are no degrees"
     )
-    degrees = bool((np.abs([low[0], high[0]]) <= 360).all() and (np.abs([low[1], high[1]]) <= 90).all())
+    degrees = bool(
+        (np.abs([low[0], high[0]]) <= 360).all() and (np.abs([low[1], high[1]]) <= 90).all()
+    )
     if crs.kind == "geographic" and not degrees:
         return span
     if crs.kind == "geocentric":

@@ -243,14 +243,17 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
         up = ",".join(f"{v:.12f}" for v in crs.plumb_up((low + high) / 2))
     elif unit and system.vertical and system.vertical != unit:
         stretch = units.METRES[system.vertical] / units.METRES[unit]
-        facts += (f"heights are in {system.vertical} and positions in {unit}: heights were converted",)
+        facts += (
+            f"heights are in {system.vertical} and positions in {unit}: heights were converted",
+        )
     elif system.kind == "projected" and unit == "":
         facts += (f"its CRS is {system.name}, whose unit r2s does not know",)
     scales, offsets = header.scales * [1, 1, stretch], header.offsets * [1, 1, stretch]
-    brightest = int(probe["rgb"].max()) if "rgb" in (records.names) else 0
+    brightest = int(probe["rgb"].max()) if "rgb" in records.names else 0
     if "rgb" in records.names and brightest == 0:
         facts += ("its colours are all zero and were left out",)
-    shift = 8 if brightest > 255 else 0  # bytes in 16-bit fields are common, and against the standard
+    # Bytes in the 16-bit fields are common, and against the standard.
+    shift = 8 if brightest > 255 else 0
 
     def rows(part: slice) -> Rows:
         table = records.read(part)

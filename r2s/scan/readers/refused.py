@@ -5,6 +5,7 @@ from __future__ import annotations
 from r2s.core.errors import R2SError
 
 READABLE_TEXT = "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL"
+READABLE_NAMES = {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57", "xyz", "pts", "csv"}
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
 
 # format -> (what it is called, how to make something that is read)
@@ -59,7 +60,7 @@ def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
         )
     name, remedy = _NOT_YET[kind]
     lie = suffix.lstrip(".")
-    claim = f", although it is named {suffix}" if lie in {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57"} else ""
+    claim = f", although it is named {suffix}" if lie in READABLE_NAMES else ""
     return R2SError(
         "R2S-SCAN-002",
         f"this is {name}{claim}; r2s does not read it yet",

@@ -19,7 +19,12 @@ from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
-    Layout, LayoutError, find_layout, is_comment, number, split,
+    Layout,
+    LayoutError,
+    find_layout,
+    is_comment,
+    number,
+    split,
 )  # fmt: skip
 
 _CHUNK = 4 * MIB
@@ -53,14 +58,15 @@ def read_text(path: Path, kind: str, size: int) -> Capture:
         raise _malformed(where, str(exc)) from exc
     tally = _Tally(promised=layout.promised or 0)
     if layout.promised and layout.promised * 6 > size + 1 and not _is_gzip(path):
-        raise _truncated(where, f"its first line promises {layout.promised:,} points in {size:,} bytes")
+        raise _truncated(
+            where, f"its first line promises {layout.promised:,} points in {size:,} bytes"
+        )
     fields: list[tuple] = [("xyz", "<f8", (3,))]
     fields += [("colors", "<f4", (3,))] if layout.colors else []
     fields += [("normals", "<f4", (3,))] if layout.normals else []
     dtype = np.dtype(fields)
-    with spool_file(where) as (spool, stream):
-        with spool.open("wb") as out:
-            _decode(path, where, layout, dtype, out, tally)
+    with spool_file(where) as (spool, stream), spool.open("wb") as out:
+        _decode(path, where, layout, dtype, out, tally)
     _check(where, layout, tally)
     return _capture(kind, layout, Records(stream, dtype, 0, tally.rows), tally)
 
@@ -127,7 +133,9 @@ def _slowly(
         row = [number(words[c]) if c < len(words) else np.nan for c in wanted]
         if len(words) < needed or (np.isnan(row[:3]).any() and not _says_nan(words, layout)):
             tally.bad += 1
-            tally.first_bad = tally.first_bad or f"line {line_number + i} reads {line.strip()[:60]!r}"
+            tally.first_bad = (
+                tally.first_bad or f"line {line_number + i} reads {line.strip()[:60]!r}"
+            )
             row = [np.nan] * len(wanted)
         rows.append(row)
     return np.array(rows, np.float64).reshape(-1, len(wanted))
@@ -136,7 +144,8 @@ def _slowly(
 def _says_nan(words: list[str], layout: Layout) -> bool:
     """Return whether a row's missing coordinates are written as such: empty, NaN, null."""
     return all(
-        not np.isnan(number(words[c])) or words[c].lower() in ("", "nan", "-nan", "null", "none", "na")
+        not np.isnan(number(words[c]))
+        or words[c].lower() in ("", "nan", "-nan", "null", "none", "na")
         for c in layout.xyz
     )
 
@@ -148,7 +157,9 @@ def _check(where: str, layout: Layout, tally: _Tally) -> None:
             f"{tally.first_bad}",
         )  # fmt: skip
     if tally.promised > tally.rows:
-        raise _truncated(where, f"it promises {tally.promised:,} points and has {tally.rows:,} lines")
+        raise _truncated(
+            where, f"it promises {tally.promised:,} points and has {tally.rows:,} lines"
+        )
     if tally.rows == 0:
         raise R2SError(
             "R2S-SCAN-005", "the file holds no points", where=where, why="no line of it is a point",
@@ -172,7 +183,9 @@ def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capt
         table = records.read(part)
         colors = None
         if colored:
-            colors = np.rint(np.clip(np.nan_to_num(table["colors"]) * scale, 0, 255)).astype(np.uint8)
+            colors = np.rint(np.clip(np.nan_to_num(table["colors"]) * scale, 0, 255)).astype(
+                np.uint8
+            )
         return Rows(
             table["xyz"].astype(np.float64),
             colors,
@@ -221,7 +234,7 @@ def _chunks(path: Path, where: str) -> Iterator[bytes]:
                 )  # fmt: skip
             if first:
                 data, first = data.removeprefix(b"\xef\xbb\xbf"), False
-            if b"\r" in data:  # CR LF, or CR alone as old programs wrote; an empty line more does no harm
+            if b"\r" in data:  # CR LF, or CR alone; an empty line more does no harm
                 data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             whole = rest + data
             if not data:

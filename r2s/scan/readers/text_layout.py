@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-Triple = tuple[int, int, int]
-DeclaredUnit = Literal["", "m", "mm", "cm", "ft", "us-ft", "in"]
+from r2s.scan.units import UNITS, Unit
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)", re.I)
+Triple = tuple[int, int, int]
+DeclaredUnit = Unit | Literal[""]
+
+_NUMBER = re.compile(
+    r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)", re.I
+)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 _COMMENT = ("#", "//", "%", "!")
 _UNIT = re.compile(r"\s*[\[(]\s*(mm|cm|m|ft|us-ft|in)\s*[\])]|_(mm|cm|m|ft|in)$")
@@ -54,7 +58,7 @@ class Layout:
     columns: int
     skip: int
     promised: int | None
-    xyz: Triple
+    xyz: Triple = (0, 1, 2)
     colors: Triple | None = None
     normals: Triple | None = None
     declared_unit: DeclaredUnit = ""
@@ -85,13 +89,13 @@ def find_layout(lines: list[str]) -> Layout:
         columns -= 1  # every row ends with a separator
     numbers = np.array([[number(word) for word in row[:columns]] for row in full])
     names = [] if names_line is None else split_names(names_line, delimiter, columns)
-    common = (delimiter, decimal_comma, columns, skip, promised)
+    plain = Layout(delimiter, decimal_comma, columns, skip, promised)
     if len(names) == columns:
-        return _by_name(names, common)
-    layout = _by_shape(numbers, common)
+        return _by_name(names, plain)
+    layout = _by_shape(numbers, plain)
     if names:
         told = f"its {len(names)} column names do not fit its {columns} columns and were not used"
-        return Layout(**{**layout.__dict__, "facts": (told, *layout.facts)})
+        return replace(layout, facts=(told, *layout.facts))
     return layout
 
 
@@ -161,8 +165,7 @@ def _separator(line: str) -> tuple[str | None, bool]:
     return (None, True) if decimal else (",", False)
 
 
-def _by_name(names: list[str], common: tuple) -> Layout:
-    units = {m[1] or m[2] for name in names if (m := _UNIT.search(name))}
+def _by_name(names: list[str], table: Layout) -> Layout:
     plain = [_UNIT.sub("", name).strip() for name in names]
     xyz = _find(names, _POSITIONS) or _find(plain, _POSITIONS)
     if xyz is None:
@@ -171,20 +174,18 @@ def _by_name(names: list[str], common: tuple) -> Layout:
                 "its columns are longitude and latitude in degrees, and a scene is in metres"
             )
         raise LayoutError(f"its columns are {', '.join(names)[:200]}: none are x, y and z")
-    colors, normals = _find(plain, _COLORS), _find(plain, _NORMALS)
-    named = {m[1] or m[2] for i in xyz if (m := _UNIT.search(names[i]))}
+    layout = replace(table, xyz=xyz, colors=_find(plain, _COLORS), normals=_find(plain, _NORMALS))
+    named: set[str] = {m[1] or m[2] for i in xyz if (m := _UNIT.search(names[i]))}
     title = ", ".join(names[i] for i in xyz)
     if tuple(names[i] for i in xyz) == _ARIA:
-        return Layout(
-            *common, xyz, colors, normals, "m", "+z",
-            f"a Project Aria point table ({title}), gravity-aligned,",
-        )  # fmt: skip
-    if len(named) == 1 and units:
-        unit: DeclaredUnit = named.pop()
-        return Layout(*common, xyz, colors, normals, unit, "", f"the header ({title})")
+        by = f"a Project Aria point table ({title}), gravity-aligned,"
+        return replace(layout, declared_unit="m", declared_up="+z", declared_by=by)
+    unit = next((u for u in UNITS if named == {u}), None)
     if names[xyz[0]].startswith("points_m_xyz"):
-        return Layout(*common, xyz, colors, normals, "m", "", f"the header ({title})")
-    return Layout(*common, xyz, colors, normals)
+        unit = "m"
+    if unit is None:
+        return layout
+    return replace(layout, declared_unit=unit, declared_by=f"the header ({title})")
 
 
 def _find(names: list[str], options: tuple[tuple[str, str, str], ...]) -> Triple | None:
@@ -194,7 +195,7 @@ def _find(names: list[str], options: tuple[tuple[str, str, str], ...]) -> Triple
     return None
 
 
-def _by_shape(numbers: np.ndarray, common: tuple) -> Layout:
+def _by_shape(numbers: np.ndarray, table: Layout) -> Layout:
     """Return the layout of a table without names: x y z first, the rest by what it can be."""
     columns = numbers.shape[1]
     first = 1 if columns >= 4 and _is_index(numbers[:, 0]) else 0
@@ -219,7 +220,10 @@ def _by_shape(numbers: np.ndarray, common: tuple) -> Layout:
     left = columns - used
     said += [f"{left} column{'s' if left > 1 else ''} not used"] if left else []
     facts = (f"the table has no column names; taken by their numbers: {', '.join(said)}",)
-    return Layout(*common, xyz, _triple(colors), _triple(normals), facts=facts if columns > 3 else ())
+    return replace(
+        table, xyz=xyz, colors=_triple(colors), normals=_triple(normals),
+        facts=facts if columns > 3 else (),
+    )  # fmt: skip
 
 
 def _triple(start: int | None) -> Triple | None:
