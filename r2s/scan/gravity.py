@@ -24,6 +24,9 @@ ROLL_DEG = 20.0
 LEAST_SHARE, SHARE_PER_TILT = 0.04, 0.8
 # A room is at least this high [m]; a corridor may be narrower, and its walls are no floors.
 ROOM_HEIGHT_M = 1.8
+# A cloud that may be +y up is taken so only where it is this much lower along y than along x and z: a
+# room 2.6 m high is 3.7 m wide or more, and a corridor narrower than that keeps +z up.
+Y_UP_FLATNESS = 0.7
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -111,9 +114,10 @@ def find_up(
     if is_mesh:
         return _mesh_axis(planes, z_up, extent)
     low_along_y = extent[1] < 0.6 * extent[2] and extent[1] <= extent[0]
-    if may_be_y_up and not sensor_known and low_along_y and extent[1] >= ROOM_HEIGHT_M:
+    lowest = extent[1] <= Y_UP_FLATNESS * min(extent[0], extent[2])
+    if may_be_y_up and not sensor_known and lowest and extent[1] >= ROOM_HEIGHT_M:
         found = _mesh_axis(planes, z_up, extent)
-        if found is not z_up and "+y" in found.evidence:
+        if float(found.direction @ AXES["+y"]) > 0.5:
             return replace(
                 found, confidence=min(found.confidence, ONLY_WALLS),
                 evidence=f"{found.evidence}; it is also lower along y than along x and z",

@@ -28,7 +28,7 @@ from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
 
 STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d")
+TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57")
 
 NEIGHBORS = 20
 # Below this confidence the user is told to look at which way is up.

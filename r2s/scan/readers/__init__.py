@@ -48,10 +48,13 @@ def read(path: Path) -> Capture:
             from r2s.scan.readers.e57 import read_e57
 
             return read_e57(path, size)
-        case "gz" if (inside := sniff_gzip(path)) in ("xyz", "csv"):
-            from r2s.scan.readers.text import read_text
+        case "gz":
+            inside = sniff_gzip(path)
+            if inside in ("xyz", "csv"):
+                from r2s.scan.readers.text import read_text
 
-            return read_text(path, inside, size)
+                return read_text(path, inside, size)
+            raise refusal(kind, where=shown(path), inside=inside)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 

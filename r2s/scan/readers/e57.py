@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ _PROBE_ROWS, _JUDGED_SCANS = 100_000, 16
 
 
 def read_e57(path: Path, size: int) -> Capture:
-    """Open an E57 file of `size` bytes. libe57 decodes it in a child process, half a million points at a time."""
+    """Open an E57 file of `size` bytes. libe57 decodes it in a child process, in pieces."""
     scans = read_header(path, size)
     where = shown(path)
+    if importlib.util.find_spec("pye57") is None:
+        raise _no_library(where)
     colored = all(scan.has_colors for scan in scans)
     single = all(scan.is_single for scan in scans)
     plans = [
@@ -51,7 +54,7 @@ def decode(
     path: Path, spool: Path, where: str, plans: list[dict[str, Any]], colored: bool, single: bool
 ) -> None:
     """Write every scan's points to `spool`, one scan after the other. Runs in the child."""
-    from pye57 import libe57
+    from pye57 import libe57  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
     try:
         image = libe57.ImageFile(str(path), "r")
@@ -69,7 +72,7 @@ def decode(
 def _decode_scan(
     image: Any, data3d: Any, plan: dict[str, Any], out: Any, dtype: np.dtype, where: str
 ) -> None:
-    from pye57 import libe57
+    from pye57 import libe57  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
     names = [*plan["axes"], *plan["states"], *(COLORS if plan["color_scale"] else ())]
     columns = {name: np.zeros(_READ_ROWS, np.float64) for name in names}
@@ -164,6 +167,14 @@ def _layered(scans: list[ScanEntry], records: Records) -> float:
         if len(points):
             shares.append(layered_share(points))
     return float(np.median(shares)) if shares else 1.0
+
+
+def _no_library(where: str) -> R2SError:
+    return R2SError(
+        "R2S-SCAN-032", "E57 is read by the package pye57, which is not installed", where=where,
+        why="it has ready-made packages for Linux on x86-64 and macOS on Apple silicon, not for this machine",
+        remedy="pip install pye57    # compiles libe57; or save the scan as LAZ or PLY elsewhere",
+    )  # fmt: skip
 
 
 def _damaged(where: str, why: str) -> R2SError:

@@ -78,7 +78,7 @@ def read_las(path: Path, kind: str, size: int) -> Capture:
 def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> None:
     """Write the integers (and colours) of a LAZ file to `spool`. Runs in the child."""
     import laspy
-    import lazrs
+    from lazrs import LazrsError  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
     dtype = np.dtype([("xyz", "<i4", (3,))] + [("rgb", "<u2", (3,))] * colored)
     done = 0
@@ -94,7 +94,7 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
                 done += len(part)
     except OSError as exc:
         raise no_space(where) if exc.errno == 28 else _truncated(where, str(exc)[:200]) from exc
-    except (lazrs.LazrsError, laspy.errors.LaspyException, RuntimeError, ValueError) as exc:
+    except (LazrsError, laspy.errors.LaspyException, RuntimeError, ValueError) as exc:
         raise _truncated(where, f"its point {done:,} or one after it: {str(exc)[:160]}") from exc
     if done != count:
         raise _truncated(where, f"it promises {count:,} points and holds {done:,}")

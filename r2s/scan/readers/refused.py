@@ -47,8 +47,8 @@ _NOT_YET: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
-    """Return the error for a file of format `kind` that r2s does not read."""
+def refusal(kind: str, *, where: str, suffix: str = "", inside: str = "") -> R2SError:
+    """Return the error for a file of format `kind` that r2s does not read. inside: what gzip holds."""
     if kind not in _NOT_YET:
         return R2SError(
             "R2S-SCAN-001",
@@ -59,6 +59,8 @@ def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
             remedy=f"file '{where}'",
         )
     name, remedy = _NOT_YET[kind]
+    if inside not in ("", "gz"):
+        name += f" that holds {_NOT_YET[inside][0] if inside in _NOT_YET else inside.upper()}"
     lie = suffix.lstrip(".")
     claim = f", although it is named {suffix}" if lie in READABLE_NAMES else ""
     return R2SError(
