@@ -79,10 +79,10 @@ class Capture:
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())
 
-    def blocks(self, size: int = BLOCK_ROWS) -> Iterator[Rows]:
-        """Yield all rows in order, `size` at a time."""
-        for start in range(0, self.count, size):
-            yield self.rows(slice(start, min(start + size, self.count)))
+    def blocks(self, size: int = BLOCK_ROWS, step: int = 1) -> Iterator[Rows]:
+        """Yield all rows in order, or every `step`-th, `size` at a time."""
+        for start in range(0, self.count, size * step):
+            yield self.rows(slice(start, min(start + size * step, self.count), step))
 
     def sample(self, limit: int) -> Rows:
         """Return at most about `limit` rows, evenly spread over the file."""

@@ -18,6 +18,8 @@ STANDING_M = 1.2
 GROUND_SHARE = 0.15
 # A coarse voxel is a stray when its 6th neighbour is this many times farther than is usual.
 _COMPANY, _APART = 6, 2.0
+# Part of the height of a capture by which strays must lower its ground to be left out.
+_STRAY_DEPTH = 0.05
 
 
 class Ground(NamedTuple):
@@ -47,7 +49,10 @@ def find_ground(
         if abs(float(p.normal @ up)) > np.cos(np.radians(LEVEL_DEG))
     ]
     if not level:
-        low = float(np.quantile(heights[_in_company(points_m)], 0.005))
+        low, high = np.quantile(heights, [0.005, 0.995])
+        firm = float(np.quantile(heights[_in_company(points_m)], 0.005))
+        # Strays far below would put the ground there; a little below they are the ground's own edge.
+        low = firm if firm - low > _STRAY_DEPTH * (high - low) else float(low)
         return Ground(low, "z = 0 at the lowest points, since no level plane was seen")
     largest = max(share for _, share in level)
     height, share = min(plane for plane in level if plane[1] >= GROUND_SHARE * largest)
