@@ -48,7 +48,7 @@ def test_the_real_scanner(shared_data):
     np.testing.assert_array_equal(capture.points[:, 0], theirs["cartesianX"])
     rows = capture.rows(slice(0, None, 1000))
     np.testing.assert_array_equal(rows.colors[:, 1], theirs["colorGreen"][::1000])
-    result = scan(path)
+    result = scan(path, voxel_m=0.04)
     assert result.info.viewpoints_source == "file" and len(result.viewpoints) == 1
     assert result.viewpoints[0, 2] == pytest.approx(1.85, abs=0.05)
     small = scan(shared_data / "scans/tls_pump_e57/tinyCartesianFloatRgb.e57")

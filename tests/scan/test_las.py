@@ -79,12 +79,12 @@ def test_utm_keeps_its_millimetres_and_the_shift_is_recorded(tmp_path):
 
 
 def test_real_surveys(shared_data):
-    autzen = scan(shared_data / "scans/als_autzen/autzen_trim.laz")
+    autzen = scan(shared_data / "scans/als_autzen/autzen_trim.laz", voxel_m=2.0)
     assert autzen.info.unit == "ft" and "9002" in autzen.info.unit_evidence
     low, high = np.asarray(autzen.info.bounds_m)
     np.testing.assert_allclose((high - low)[:2], np.array([1177, 563]) * 0.3048, rtol=0.05)
     assert len(autzen.colors)
-    star = scan(shared_data / "scans/tls_lonestar_laz/lone-star.laz")
+    star = scan(shared_data / "scans/tls_lonestar_laz/lone-star.laz", voxel_m=0.4)
     assert star.info.unit == "m" and star.info.raw_points == 518_862
     (warning,) = [w for w in star.info.warnings if "CRS" in w]
     assert "EPSG:4326" in warning and "not used" in warning and "4,918,340" in warning
