@@ -79,7 +79,7 @@ def test_utm_keeps_its_millimetres_and_the_shift_is_recorded(tmp_path):
 
 
 def test_real_surveys(shared_data):
-    autzen = scan(shared_data / "scans/als_autzen/autzen_trim.laz", voxel_m=2.0)
+    autzen = scan(shared_data / "scans/als_autzen/autzen_trim.laz", voxel_m=1.0)
     assert autzen.info.unit == "ft" and "9002" in autzen.info.unit_evidence
     low, high = np.asarray(autzen.info.bounds_m)
     np.testing.assert_allclose((high - low)[:2], np.array([1177, 563]) * 0.3048, rtol=0.05)
