@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from pathlib import Path
 
 HEAD_BYTES = 4096
@@ -38,6 +40,12 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "elf"),
 )
 _NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_CELL = rb"\"?(?:" + _NUMBER + rb"|nan)\"?"
+# What a table may have above its first row: remarks, a count, one line of column names.
+_ABOVE = (
+    rb"\A(?:\xef\xbb\xbf)?(?:\s*(?:#|//|%|!)[^\n]*\n|\s*\d+[ \t]*\r?\n|\s*\n)*"
+    rb"(?:[^\n]*[A-Za-z_][^\n]*\n)?(?:\s*\d+[ \t]*\r?\n)?[ \t]*"
+)
 _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\A\s*(?:#[^\n]*\n\s*)*(?:VERSION\s+\.?\d|FIELDS\s+\w)"), "pcd"),
     (re.compile(rb"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:mujoco|robot)\b", re.S), "robot"),
@@ -48,8 +56,11 @@ _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\AOFF\s"), "off"),
     (re.compile(rb"\A(?:\s*#[^\n]*\n|\s*\n|\s*(?:mtllib|usemtl|o|g|s|vn|vt)\s[^\n]*\n)*"
                 rb"\s*(?:mtllib\s|v\s+" + _NUMBER + rb"\s)"), "obj"),
-    (re.compile(rb"\A(?:[^\n]*[A-Za-z_][^\n]*,[^\n]*\n)?\s*" + _NUMBER + rb"\s*,"), "csv"),
-    (re.compile(rb"\A\s*(?:\d+\s*\n\s*|#[^\n]*\n\s*)?" + _NUMBER + rb"[ \t]+" + _NUMBER), "xyz"),
+    (re.compile(rb"\A\s*\d+\s*\n\s*\d+\s*\n(?:" + (_NUMBER + rb"[ \t]+") * 2 + _NUMBER + rb"\s*\n){4}"),
+     "ptx"),
+    (re.compile(_ABOVE + rb"(?:" + _NUMBER + rb"[ \t]+){2}" + _NUMBER + rb"\s"), "xyz"),
+    (re.compile(_ABOVE + rb"(?:[-+]?\d+,\d+[ \t]+){2}[-+]?\d+,\d+\s"), "xyz"),
+    (re.compile(_ABOVE + _CELL + rb"\s*[,;|]"), "csv"),
 )  # fmt: skip
 
 
@@ -61,6 +72,17 @@ def sniff(path: Path) -> str:
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     return sniff_bytes(head, size=path.stat().st_size, suffix=path.suffix.lower())
+
+
+def sniff_gzip(path: Path) -> str:
+    """Return the format of what a gzip file holds, or `gz` where it does not unpack."""
+    try:
+        with gzip.open(path) as stream:
+            head = stream.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error):
+        return "gz"
+    inside = sniff_bytes(head, size=-1, suffix=Path(path.stem).suffix.lower())
+    return "gz" if inside == "unknown" else inside
 
 
 def sniff_bytes(head: bytes, *, size: int, suffix: str = "") -> str:

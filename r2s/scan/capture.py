@@ -18,11 +18,13 @@ class Rows(NamedTuple):
         points: (k, 3) float64, file units, source frame; may hold NaN.
         colors: (k, 3) uint8 sRGB, or None.
         normals: (k, 3) float64, source frame, not normalised, or None.
+        stations: (k,) int32 index into `Capture.stations`, or None.
     """
 
     points: np.ndarray
     colors: np.ndarray | None
     normals: np.ndarray | None
+    stations: np.ndarray | None = None
 
 
 class Mesh(NamedTuple):
@@ -43,10 +45,17 @@ class Capture:
         has_colors, has_normals: whether `rows` gives them.
         organized: (height, width) of a depth image kept as rows, else None.
         viewpoint: sensor position the file states, (3,) file units, or None.
+        stations: (m, 3) sensor positions, file units, of a capture of several scans with poses; then
+            `rows` says which point was seen from which. None elsewhere.
         viewpoint_is_default: the stated position is the format's default (the origin), so weak evidence.
+        viewpoint_by: words that name the statement, for evidence sentences.
         declared_unit: unit the format or file declares, or "".
-        declared_up: up axis the format or file declares (`+y` for glTF), or "".
+        declared_up: up the format or file declares (`+y` for glTF, or `x,y,z`), or "".
+        plumb: the declared up is that of a survey, so no plane of the capture turns it.
         declared_by: words that name the declaration, for evidence sentences.
+        surveyed: the format or its coordinates are a survey's: it may come from the air and be wide, and
+            is no depth camera's frame.
+        may_be_y_up: nothing says up, and apps write this format with +y up too.
         mesh: the surface, for mesh captures.
         facts: remarkable header facts, in words.
     """
@@ -59,16 +68,21 @@ class Capture:
     organized: tuple[int, int] | None = None
     viewpoint: np.ndarray | None = None
     viewpoint_is_default: bool = True
+    viewpoint_by: str = ""
+    stations: np.ndarray | None = None
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
+    plumb: bool = False
     declared_by: str = ""
+    surveyed: bool = False
+    may_be_y_up: bool = False
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())
 
-    def blocks(self, size: int = BLOCK_ROWS) -> Iterator[Rows]:
-        """Yield all rows in order, `size` at a time."""
-        for start in range(0, self.count, size):
-            yield self.rows(slice(start, min(start + size, self.count)))
+    def blocks(self, size: int = BLOCK_ROWS, step: int = 1) -> Iterator[Rows]:
+        """Yield all rows in order, or every `step`-th, `size` at a time."""
+        for start in range(0, self.count, size * step):
+            yield self.rows(slice(start, min(start + size * step, self.count), step))
 
     def sample(self, limit: int) -> Rows:
         """Return at most about `limit` rows, evenly spread over the file."""

@@ -16,6 +16,10 @@ FLOOR_AREA_M2 = 4.0
 STANDING_M = 1.2
 # The ground has at least this part of the largest level plane's area.
 GROUND_SHARE = 0.15
+# A coarse voxel is a stray when its 6th neighbour is this many times farther than is usual.
+_COMPANY, _APART = 6, 2.0
+# Part of the height of a capture by which strays must lower its ground to be left out.
+_STRAY_DEPTH = 0.05
 
 
 class Ground(NamedTuple):
@@ -45,7 +49,10 @@ def find_ground(
         if abs(float(p.normal @ up)) > np.cos(np.radians(LEVEL_DEG))
     ]
     if not level:
-        low = float(np.quantile(heights, 0.005))
+        low, high = np.quantile(heights, [0.005, 0.995])
+        firm = float(np.quantile(heights[_in_company(points_m)], 0.005))
+        # Strays far below would put the ground there; a little below they are the ground's own edge.
+        low = firm if firm - low > _STRAY_DEPTH * (high - low) else float(low)
         return Ground(low, "z = 0 at the lowest points, since no level plane was seen")
     largest = max(share for _, share in level)
     height, share = min(plane for plane in level if plane[1] >= GROUND_SHARE * largest)
@@ -54,6 +61,20 @@ def find_ground(
     seen_standing = sensor_m is not None and float(sensor_m @ up) - height > STANDING_M
     word = "floor" if lowest and (area >= FLOOR_AREA_M2 or seen_standing) else "main level support"
     return Ground(height, f"z = 0 at the {word}, the lowest large level plane ({area:.2g} m2 seen)")
+
+
+def _in_company(points_m: np.ndarray) -> np.ndarray:
+    """Return a mask (n,) of the coarse voxels that are no strays: near others, as those of a surface are.
+
+    All of them, where fewer than half are: then nothing is known about strays.
+    """
+    from scipy.spatial import KDTree
+
+    if len(points_m) <= _COMPANY:
+        return np.ones(len(points_m), dtype=bool)
+    distance = np.asarray(KDTree(points_m).query(points_m, k=_COMPANY + 1, workers=-1)[0])[:, -1]
+    near = distance <= _APART * float(np.median(distance))
+    return near if near.mean() > 0.5 else np.ones(len(points_m), dtype=bool)
 
 
 def world_from_source(

@@ -22,6 +22,11 @@ ROLL_DEG = 20.0
 # A direction needs planes with this share of the seen area, and more the farther it is from image up
 # (times 1 - cosine): a camera pitched by 35 deg needs 18 %, one pitched by 54 deg 37 %.
 LEAST_SHARE, SHARE_PER_TILT = 0.04, 0.8
+# A room is at least this high [m]; a corridor may be narrower, and its walls are no floors.
+ROOM_HEIGHT_M = 1.8
+# A cloud that may be +y up is taken so only where it is this much lower along y than along x and z: a
+# room 2.6 m high is 3.7 m wide or more, and a corridor narrower than that keeps +z up.
+Y_UP_FLATNESS = 0.7
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -81,7 +86,8 @@ def parse_up(text: str) -> np.ndarray:
 
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
-    extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False,
+    extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False, may_be_y_up: bool = False,
+    plumb: bool = False,
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
@@ -89,17 +95,34 @@ def find_up(
     extent: (3,) size along the source axes.
     is_mesh: whether the capture is a mesh, whose files are +y up as often as +z up.
     sensor_known: whether the sensor's place is known; such clouds come from LiDARs, not from phone apps.
+    may_be_y_up: whether apps write clouds of this kind with +y up.
+    plumb: whether the declared up is a survey's, exact however the ground slopes.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
     if camera is not None:
         return _of_camera(planes, camera)
+    if declared and plumb:
+        return Up(
+            parse_up(declared),
+            f"{declared_by}, whose heights are plumb: no slope of the ground turns it",
+            0.9, exact=True,
+        )  # fmt: skip
     if declared:
-        return _near_axis(planes, AXES[declared], f"{declared_by} has {declared} up", 0.75)
+        return _near_axis(planes, parse_up(declared), f"{declared_by} has {declared} up", 0.75)
     z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
     if is_mesh:
         return _mesh_axis(planes, z_up, extent)
-    if not sensor_known and extent[1] < 0.6 * extent[2] and extent[1] <= extent[0]:
+    low_along_y = extent[1] < 0.6 * extent[2] and extent[1] <= extent[0]
+    lowest = extent[1] <= Y_UP_FLATNESS * min(extent[0], extent[2])
+    if may_be_y_up and not sensor_known and lowest and extent[1] >= ROOM_HEIGHT_M:
+        found = _mesh_axis(planes, z_up, extent)
+        if float(found.direction @ AXES["+y"]) > 0.5:
+            return replace(
+                found, confidence=min(found.confidence, ONLY_WALLS),
+                evidence=f"{found.evidence}; it is also lower along y than along x and z",
+            )  # fmt: skip
+    if not sensor_known and low_along_y:
         return replace(
             z_up, confidence=min(z_up.confidence, ONLY_WALLS),
             evidence=f"{z_up.evidence}; but it is lower along y than along z, as files with +y up are",
@@ -112,7 +135,7 @@ def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
 
     The axis with more level area wins; a place is less high than wide, which breaks near ties.
     """
-    y_up = _near_axis(planes, AXES["+y"], "no declaration; phone apps write meshes with +y up", 0.4)
+    y_up = _near_axis(planes, AXES["+y"], "no declaration; phone apps write files with +y up", 0.4)
     level_z = _shares(planes, z_up.direction)[0] + (0.1 if extent[2] <= extent.min() else 0.0)
     level_y = _shares(planes, y_up.direction)[0] + (0.1 if extent[1] <= extent.min() else 0.0)
     if level_y > 1.2 * level_z + 0.05:

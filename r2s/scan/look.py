@@ -20,6 +20,8 @@ from r2s.scan.voxels import Accumulator
 CELLS_PER_DIAGONAL = 160
 _NEIGHBORS = 14
 _SCATTER_ROWS = 50_000
+# Of a larger capture every k-th point is looked at: 160 cells across are full long before.
+_MOST_ROWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Look:
         low_m, high_m: (3,) bounds without the outermost 0.1 %.
         planes: largest first, normals towards the sensor where it is known.
         noise_sigma_m: range noise, see `noise`.
-        finite: finite raw points.
+        finite: finite raw points, about.
     """
 
     box: Box
@@ -80,13 +82,15 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
         given=unit, declared=capture.declared_unit, declared_by=capture.declared_by,
         extent=float(np.linalg.norm(high - low)), where=where,
         camera_range=float(np.median(np.linalg.norm(sample - eye, axis=1))) if camera else None,
+        surveyed=capture.surveyed or units.on_a_map(low, high),
     )  # fmt: skip
     scale = units.METRES[choice.unit]
     units.check_extent(float(np.linalg.norm(high - low)) * scale, where=where)
 
     voxel = float(np.linalg.norm(high - low)) / CELLS_PER_DIAGONAL * scale
     cleaner, grid = Cleaner(box), Accumulator(voxel, box.center * scale)
-    for rows in capture.blocks():
+    step = max(1, -(-capture.count // _MOST_ROWS))
+    for rows in capture.blocks(step=step):
         grid.add(cleaner(rows).points * scale, None, None)
     points = grid.finish(colors=False, normals=False).points
 
@@ -100,7 +104,7 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
         planes = [_toward(plane, sensor) for plane in planes]
     return Look(
         box, choice, scale, camera, viewpoint, points, voxel, low * scale, high * scale, planes,
-        range_noise(sample * scale, seed), cleaner.finite,
+        range_noise(sample * scale, seed), cleaner.finite * step,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
 
 STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d")
+TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57")
 
 NEIGHBORS = 20
 # Below this confidence the user is told to look at which way is up.
@@ -109,7 +109,8 @@ def _place(capture: Capture, look: Look, config: Config) -> _Placed:
     up = gravity.find_up(
         look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
         camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
-        sensor_known=look.sensor_m is not None,
+        sensor_known=look.sensor_m is not None, may_be_y_up=capture.may_be_y_up,
+        plumb=capture.plumb,
     )  # fmt: skip
     ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
     T_world_source = world_from_source(
@@ -137,6 +138,7 @@ def _voxelize(
             points[inside],
             None if rows.colors is None else rows.colors[inside],
             None if rows.normals is None else (rows.normals @ T[:3, :3].T)[inside],
+            None if rows.stations is None else rows.stations[inside],
         )
         context.progress("voxels", done, capture.count, occupied=grid.occupied)
         context.stop_if_cancelled()
@@ -163,6 +165,9 @@ def _surfaced(
     if sensor is not None:
         viewpoints, viewpoint_of = sensor[None], np.zeros(len(points), np.int32)
         normals = facing(points, normals, sensor)
+    if capture.stations is not None and voxels.stations is not None:
+        viewpoints, viewpoint_of = apply(T, capture.stations * look.scale), voxels.stations[kept]
+        normals = facing(points, normals, viewpoints[viewpoint_of])
     if capture.mesh is not None:
         vertices = apply(T, capture.mesh.vertices * look.scale)
         faces = capture.mesh.faces.astype(np.int32)

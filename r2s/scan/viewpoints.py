@@ -11,6 +11,8 @@ from r2s.scan.gravity import Camera
 
 # A camera sees at most this far off its axis (tangent); wider is a LiDAR.
 WIDEST_TANGENT = 1.5
+# More lines of sight that hold two ranges than this, and the sensor was elsewhere.
+MOST_LAYERED = 0.15
 # Cells of the view from a point; 0.5 deg of azimuth and of elevation.
 _CELL = np.radians(0.5)
 
@@ -25,7 +27,7 @@ class Viewpoint(NamedTuple):
 
 def find_camera(capture: Capture, sample: np.ndarray) -> Camera | None:
     """Return the optical axes if the capture is one depth camera's view from its viewpoint."""
-    if capture.mesh is not None:
+    if capture.mesh is not None or capture.surveyed:
         return None
     eye = np.zeros(3) if capture.viewpoint is None else capture.viewpoint
     if capture.organized is not None:
@@ -81,8 +83,13 @@ def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) 
     stated = capture.viewpoint
     if capture.mesh is not None:
         return Viewpoint(None, "unknown", "a mesh does not say from where it was seen")
+    if capture.stations is not None:
+        return Viewpoint(
+            None, "file", f"{len(capture.stations)} sensor positions: {capture.viewpoint_by}"
+        )
     if stated is not None and not capture.viewpoint_is_default:
-        return Viewpoint(stated, "file", f"VIEWPOINT of the file: {stated.tolist()}")
+        by = capture.viewpoint_by or "VIEWPOINT of the file"
+        return Viewpoint(stated, "file", f"{by}: {stated.tolist()}")
     if camera is not None:
         if stated is not None:
             return Viewpoint(
@@ -92,7 +99,7 @@ def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) 
         return Viewpoint(np.zeros(3), "estimated", f"the origin: {camera.evidence}")
     inside = bool(np.all((sample.min(0) < 0) & (sample.max(0) > 0)))
     layered = layered_share(sample)
-    if inside and layered < 0.15:
+    if inside and layered < MOST_LAYERED:
         nearest = float(np.linalg.norm(sample, axis=1).min())
         return Viewpoint(
             np.zeros(3), "estimated",

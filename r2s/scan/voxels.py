@@ -22,13 +22,14 @@ class Voxels:
 
     Attributes:
         points: (n, 3) float64; colors: (n, 3) uint8 or None; normals: (n, 3) float64 sums or None;
-        counts: (n,) int64 raw points.
+        counts: (n,) int64 raw points; stations: (n,) int32, from where the first of them was seen, or None.
     """
 
     points: np.ndarray
     counts: np.ndarray
     colors: np.ndarray | None
     normals: np.ndarray | None
+    stations: np.ndarray | None = None
 
 
 class Accumulator:
@@ -39,15 +40,18 @@ class Accumulator:
         self._middle = np.round(np.asarray(center) / voxel).astype(np.int64)
         self._keys = np.empty(0, np.int64)
         self._sums: np.ndarray | None = None
+        self._stations: np.ndarray | None = None
 
     @property
     def occupied(self) -> int:
         return len(self._keys)
 
     def add(
-        self, points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None
-    ) -> None:
-        """Add points (k, 3) float64 with colours (k, 3) uint8 and normals (k, 3), where there are any."""
+        self, points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None,
+        stations: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Add points (k, 3) float64 with colours (k, 3) uint8, normals (k, 3) and stations (k,), where
+        there are any."""
         if len(points) == 0:
             return
         cells = np.floor(points / self._voxel + 0.5).astype(np.int64)
@@ -57,12 +61,15 @@ class Accumulator:
         columns = [points - cells * self._voxel, np.ones((len(points), 1))]
         columns += [] if colors is None else [colors.astype(np.float64)]
         columns += [] if normals is None else [normals]
-        keys, sums = _reduce(keys, np.concatenate(columns, axis=1))
+        keys, sums, first = _reduce(keys, np.concatenate(columns, axis=1))
+        seen_from = None if stations is None else stations[first]
         if self._sums is not None:
-            keys, sums = _reduce(
+            keys, sums, first = _reduce(
                 np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums])
             )
-        self._keys, self._sums = keys, sums
+            if seen_from is not None and self._stations is not None:
+                seen_from = np.concatenate([self._stations, seen_from])[first]
+        self._keys, self._sums, self._stations = keys, sums, seen_from
 
     def finish(self, *, colors: bool, normals: bool) -> Voxels:
         """Return the means of everything added."""
@@ -86,14 +93,16 @@ class Accumulator:
             counts.astype(np.int64),
             color_mean,
             self._sums[:, at : at + 3] if normals else None,
+            self._stations,
         )
 
 
-def _reduce(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _reduce(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sorted keys, their sums, and the row that came first of each."""
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[starts], np.add.reduceat(sums[order], starts, axis=0)
+    return keys[starts], np.add.reduceat(sums[order], starts, axis=0), order[starts]
 
 
 def choose_voxel(*, area: float, diagonal: float, points: int) -> float:

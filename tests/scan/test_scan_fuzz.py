@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import trimesh
+from cloud_files import UTM, geokeys, las_bytes, vlr, write_e57, write_laz
 from scan_files import columns_of, pcd_bytes, ply_bytes, room_points, scan
 
 from r2s.core.errors import R2SError
@@ -27,7 +31,24 @@ def seeds(folder) -> list[tuple[str, bytes]]:
         ("ply", ply_bytes(POINTS, encoding=encoding, colors=COLORS))
         for encoding in ("ascii", "binary_little_endian", "binary_big_endian")
     ]
-    return clouds + meshes
+    return clouds + meshes + surveys(folder)
+
+
+def surveys(folder) -> list[tuple[str, bytes]]:
+    text = "".join(f"{x:.4f},{y:.4f},{z:.4f},90,90,91\n" for x, y, z in POINTS)
+    pts = f"{len(POINTS)}\n" + "".join(f"{x:.4f} {y:.4f} {z:.4f} 7\n" for x, y, z in POINTS)
+    found = [
+        ("csv", b"x,y,z,r,g,b\n" + text.encode()),
+        ("pts", pts.encode()),
+        ("csv.gz", gzip.compress(b"x,y,z,r,g,b\n" + text.encode(), mtime=0)),
+        ("las", las_bytes(POINTS + UTM, records=vlr(34735, geokeys(k1024=1, k3072=32611)), record_count=1)),
+    ]  # fmt: skip
+    write_laz(folder / "seed.laz", POINTS + UTM)
+    found.append(("laz", (folder / "seed.laz").read_bytes()))
+    if find_spec("pye57"):
+        write_e57(folder / "seed.e57", [{"points": POINTS, "translation": UTM}])
+        found.append(("e57", (folder / "seed.e57").read_bytes()))
+    return found
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from r2s.guard.preflight import regular_file, shown
-from r2s.guard.sniff import sniff
+from r2s.guard.sniff import sniff, sniff_gzip
 from r2s.scan.capture import Capture
 from r2s.scan.readers.refused import refusal
 
-READABLE = ("pcd", "ply", "glb", "obj", "stl")
+READABLE = ("pcd", "ply", "glb", "obj", "stl", "xyz", "csv", "las", "laz", "e57")
 
 
 def read(path: Path) -> Capture:
@@ -36,6 +36,25 @@ def read(path: Path) -> Capture:
             from r2s.scan.readers.mesh import read_mesh
 
             return read_mesh(path, kind)
+        case "xyz" | "csv":
+            from r2s.scan.readers.text import read_text
+
+            return read_text(path, kind, size)
+        case "las" | "laz":
+            from r2s.scan.readers.las import read_las
+
+            return read_las(path, kind, size)
+        case "e57":
+            from r2s.scan.readers.e57 import read_e57
+
+            return read_e57(path, size)
+        case "gz":
+            inside = sniff_gzip(path)
+            if inside in ("xyz", "csv"):
+                from r2s.scan.readers.text import read_text
+
+                return read_text(path, inside, size)
+            raise refusal(kind, where=shown(path), inside=inside)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 

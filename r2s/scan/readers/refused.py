@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from r2s.core.errors import R2SError
 
-READABLE_TEXT = "PCD, PLY, GLB, OBJ, STL"
+READABLE_TEXT = "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL"
+READABLE_NAMES = {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57", "xyz", "pts", "csv"}
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
-_PDAL = "pdal translate {file} capture.ply --writers.ply.storage_mode='little endian'"
 
 # format -> (what it is called, how to make something that is read)
 _NOT_YET: dict[str, tuple[str, str]] = {
-    "las": ("a LAS point cloud", _PDAL),
-    "laz": ("a LAZ point cloud", _PDAL),
-    "e57": ("an E57 point cloud", _CLOUD),
-    "csv": ("a table of numbers (CSV)", _CLOUD),
-    "xyz": ("a text point cloud (XYZ, PTS)", _CLOUD),
+    "ptx": ("a Leica PTX scan", _CLOUD),
     "bag": ("a ROS 1 bag", "rosrun pcl_ros bag_to_pcd {file} /points ./pcd"),
     "db3": ("a ROS 2 bag (SQLite)", "export one PointCloud2 message of it as PCD"),
     "mcap": ("an MCAP recording", "export one PointCloud2 message of it as PCD"),
@@ -51,8 +47,8 @@ _NOT_YET: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
-    """Return the error for a file of format `kind` that r2s does not read."""
+def refusal(kind: str, *, where: str, suffix: str = "", inside: str = "") -> R2SError:
+    """Return the error for a file of format `kind` that r2s does not read. inside: what gzip holds."""
     if kind not in _NOT_YET:
         return R2SError(
             "R2S-SCAN-001",
@@ -63,8 +59,10 @@ def refusal(kind: str, *, where: str, suffix: str = "") -> R2SError:
             remedy=f"file '{where}'",
         )
     name, remedy = _NOT_YET[kind]
+    if inside not in ("", "gz"):
+        name += f" that holds {_NOT_YET[inside][0] if inside in _NOT_YET else inside.upper()}"
     lie = suffix.lstrip(".")
-    claim = f", although it is named {suffix}" if lie in {"pcd", "ply", "glb", "obj", "stl"} else ""
+    claim = f", although it is named {suffix}" if lie in READABLE_NAMES else ""
     return R2SError(
         "R2S-SCAN-002",
         f"this is {name}{claim}; r2s does not read it yet",
