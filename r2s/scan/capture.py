@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from r2s.scan.gravity import Camera
+
 BLOCK_ROWS = 1_000_000
+# A sample of a capture in parts reads this many of them.
+SAMPLE_PARTS = 24
 
 
 class Rows(NamedTuple):
@@ -18,11 +24,13 @@ class Rows(NamedTuple):
         points: (k, 3) float64, file units, source frame; may hold NaN.
         colors: (k, 3) uint8 sRGB, or None.
         normals: (k, 3) float64, source frame, not normalised, or None.
+        views: (k,) int32 index into the capture's `viewpoints`, or None.
     """
 
     points: np.ndarray
     colors: np.ndarray | None
     normals: np.ndarray | None
+    views: np.ndarray | None = None
 
 
 class Mesh(NamedTuple):
@@ -48,6 +56,10 @@ class Capture:
         declared_up: up axis the format or file declares (`+y` for glTF), or "".
         declared_by: words that name the declaration, for evidence sentences.
         mesh: the surface, for mesh captures.
+        viewpoints: (m, 3) sensor positions, file units, source frame, where `rows` gives `views`, else None.
+        viewpoints_by: one sentence: where the positions come from.
+        axes: mean optical axes of the cameras of a capture with poses whose frame has no declared up.
+        parts: first row of each part (one picture, one message) that is read as a whole; () for one table.
         facts: remarkable header facts, in words.
     """
 
@@ -64,21 +76,51 @@ class Capture:
     declared_by: str = ""
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())
+    viewpoints: np.ndarray | None = None
+    viewpoints_by: str = ""
+    axes: Camera | None = None
+    parts: tuple[int, ...] = ()
 
     def blocks(self, size: int = BLOCK_ROWS) -> Iterator[Rows]:
-        """Yield all rows in order, `size` at a time."""
-        for start in range(0, self.count, size):
-            yield self.rows(slice(start, min(start + size, self.count)))
+        """Yield all rows in order, about `size` at a time; parts are never cut, since reading one costs."""
+        bounds = self._bounds(size) if self.parts else range(0, self.count, size)
+        for start, stop in pairwise([*bounds, self.count]):
+            yield self.rows(slice(start, stop))
+
+    def _bounds(self, size: int) -> list[int]:
+        found = [0]
+        for start, stop in pairwise([*self.parts, self.count]):
+            if stop - found[-1] > size and start > found[-1]:
+                found.append(start)
+        return found
 
     def sample(self, limit: int) -> Rows:
-        """Return at most about `limit` rows, evenly spread over the file."""
-        step = max(1, -(-self.count // limit))
-        return self.rows(slice(0, self.count, step))
+        """Return at most about `limit` rows, evenly spread over the file, or over `SAMPLE_PARTS` parts."""
+        if len(self.parts) <= SAMPLE_PARTS:
+            step = max(1, -(-self.count // limit))
+            return self.rows(slice(0, self.count, step))
+        chosen = np.linspace(0, len(self.parts) - 1, SAMPLE_PARTS).round().astype(int)
+        spans = [[*self.parts, self.count][i : i + 2] for i in chosen]
+        step = max(1, -(-sum(stop - start for start, stop in spans) // limit))
+        return joined([self.rows(slice(start, stop, step)) for start, stop in spans])
 
     @property
     def points(self) -> np.ndarray:
         """All points, (count, 3) float64, file units, source frame."""
         return self.rows(slice(0, self.count)).points
+
+
+def joined(blocks: Sequence[Rows]) -> Rows:
+    """Return blocks of one capture as one block."""
+
+    def column(name: str) -> np.ndarray | None:
+        columns = [getattr(block, name) for block in blocks]
+        return None if any(each is None for each in columns) else np.concatenate(columns)
+
+    points = np.concatenate([np.empty((0, 3)), *(block.points for block in blocks)])
+    if not blocks:
+        return Rows(points, None, None)
+    return Rows(points, column("colors"), column("normals"), column("views"))
 
 
 def color_bytes(colors: np.ndarray) -> np.ndarray:

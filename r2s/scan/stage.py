@@ -21,10 +21,11 @@ from r2s.scan.capture import Capture
 from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, find_ground, world_from_source
 from r2s.scan.interior import find_eyes
-from r2s.scan.look import Look, take_a_look
+from r2s.scan.look import Look, seen, take_a_look
 from r2s.scan.readers import companions, read
+from r2s.scan.readers.asked import Asked
 from r2s.scan.surface import facing, local_surface, oriented, stray
-from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
+from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
 STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
@@ -54,6 +55,21 @@ class Config(Frozen):
         4.0, ge=0, description="stray points beyond this many robust deviations go; 0 keeps all"
     )
 
+    intrinsics: tuple[float, float, float, float] | None = Field(
+        None, description="fx,fy,cx,cy of the depth pictures in pixels; default: from the folder"
+    )
+    depth_per_m: float | None = Field(
+        None, gt=0, le=1e6, description="stored depth of one metre; default: the layout's (1000 for mm)"
+    )
+    depth_max_m: float | None = Field(
+        None, gt=0, le=100, description="drop depth beyond this, metres; default: 4, phones 5"
+    )
+
+    @property
+    def asked(self) -> Asked:
+        """What of this the readers need."""
+        return Asked(self.intrinsics, self.depth_per_m, self.depth_max_m)
+
     @field_validator("crop")
     @classmethod
     def _a_box(cls, crop: tuple[float, ...] | None) -> tuple[float, ...] | None:
@@ -63,8 +79,12 @@ class Config(Frozen):
 
 
 def source_files(role: str, path: Path) -> list[Path]:
-    """Return every file the capture consists of: an OBJ has materials and textures beside it."""
-    return [path, *companions(path)]
+    """Return every file the capture consists of.
+
+    An OBJ has materials and textures beside it; a folder has the files its manifests name, and a folder
+    that is no capture is refused here, before all it holds is hashed.
+    """
+    return companions(path) if path.is_dir() else [path, *companions(path)]
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scan:
@@ -75,7 +95,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
     context.progress("reading", 0)
-    capture = read(path)
+    capture = read(path, config.asked)
     context.stop_if_cancelled()
     context.progress("looking", 0)
     look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)
@@ -130,6 +150,7 @@ def _voxelize(
         done += len(rows.points)
         rows = cleaner(rows)
         points = apply(T, rows.points * scale)
+        looked = seen(rows, capture)
         inside = np.ones(len(points), dtype=bool)
         if config.crop is not None:
             inside = np.all((points >= config.crop[:3]) & (points <= config.crop[3:]), axis=1)
@@ -137,6 +158,7 @@ def _voxelize(
             points[inside],
             None if rows.colors is None else rows.colors[inside],
             None if rows.normals is None else (rows.normals @ T[:3, :3].T)[inside],
+            None if looked is None else Seen(looked.views[inside], looked.ranges[inside]),
         )
         context.progress("voxels", done, capture.count, occupied=grid.occupied)
         context.stop_if_cancelled()
@@ -163,13 +185,17 @@ def _surfaced(
     if sensor is not None:
         viewpoints, viewpoint_of = sensor[None], np.zeros(len(points), np.int32)
         normals = facing(points, normals, sensor)
+    if capture.viewpoints is not None and voxels.views is not None:
+        viewpoint_of = voxels.views[kept].astype(np.int32)
+        viewpoints = apply(T, capture.viewpoints * look.scale)
+        normals = facing(points, normals, viewpoints[viewpoint_of])
     if capture.mesh is not None:
         vertices = apply(T, capture.mesh.vertices * look.scale)
         faces = capture.mesh.faces.astype(np.int32)
         viewpoints, viewpoint_of, evidence = find_eyes(vertices, faces, points)
         source = "estimated" if len(viewpoints) else "unknown"
-        seen = viewpoint_of >= 0
-        normals[seen] = facing(points[seen], normals[seen], viewpoints[viewpoint_of[seen]])
+        known = viewpoint_of >= 0
+        normals[known] = facing(points[known], normals[known], viewpoints[viewpoint_of[known]])
     dropped = dict(cleaner.dropped)
     dropped["outlier"] += int(voxels.counts[~kept].sum())
     points = points.astype(np.float32)

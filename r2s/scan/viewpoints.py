@@ -27,6 +27,8 @@ def find_camera(capture: Capture, sample: np.ndarray) -> Camera | None:
     """Return the optical axes if the capture is one depth camera's view from its viewpoint."""
     if capture.mesh is not None:
         return None
+    if capture.viewpoints is not None:
+        return capture.axes
     eye = np.zeros(3) if capture.viewpoint is None else capture.viewpoint
     if capture.organized is not None:
         return _of_image(capture, eye)
@@ -79,6 +81,8 @@ def _axis_word(v: np.ndarray) -> str:
 def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) -> Viewpoint:
     """Return the sensor position: the file's, or the origin where the points agree with it."""
     stated = capture.viewpoint
+    if capture.viewpoints is not None:
+        return Viewpoint(None, "file", capture.viewpoints_by)
     if capture.mesh is not None:
         return Viewpoint(None, "unknown", "a mesh does not say from where it was seen")
     if stated is not None and not capture.viewpoint_is_default:

@@ -8,6 +8,7 @@ equal bytes whatever the machine's thread count.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,24 @@ class Voxels:
 
     Attributes:
         points: (n, 3) float64; colors: (n, 3) uint8 or None; normals: (n, 3) float64 sums or None;
-        counts: (n,) int64 raw points.
+        counts: (n,) int64 raw points; views: (n,) int32, the view that saw the voxel from nearest, or None.
     """
 
     points: np.ndarray
     counts: np.ndarray
     colors: np.ndarray | None
     normals: np.ndarray | None
+    views: np.ndarray | None = None
+
+
+class Seen(NamedTuple):
+    """How points were seen: by which view, (k,) int32, from how far, (k,) float."""
+
+    views: np.ndarray
+    ranges: np.ndarray
+
+
+_NEAREST = np.dtype([("key", "i8"), ("range", "f4"), ("view", "i4")])
 
 
 class Accumulator:
@@ -39,15 +51,17 @@ class Accumulator:
         self._middle = np.round(np.asarray(center) / voxel).astype(np.int64)
         self._keys = np.empty(0, np.int64)
         self._sums: np.ndarray | None = None
+        self._nearest: np.ndarray | None = None
 
     @property
     def occupied(self) -> int:
         return len(self._keys)
 
     def add(
-        self, points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None
-    ) -> None:
-        """Add points (k, 3) float64 with colours (k, 3) uint8 and normals (k, 3), where there are any."""
+        self, points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None,
+        seen: Seen | None = None,
+    ) -> None:  # fmt: skip
+        """Add points (k, 3) float64 with colours (k, 3) uint8, normals (k, 3) and what saw them, if known."""
         if len(points) == 0:
             return
         cells = np.floor(points / self._voxel + 0.5).astype(np.int64)
@@ -57,12 +71,25 @@ class Accumulator:
         columns = [points - cells * self._voxel, np.ones((len(points), 1))]
         columns += [] if colors is None else [colors.astype(np.float64)]
         columns += [] if normals is None else [normals]
+        if seen is not None:
+            self._remember(keys, seen)
         keys, sums = _reduce(keys, np.concatenate(columns, axis=1))
         if self._sums is not None:
             keys, sums = _reduce(
                 np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums])
             )
         self._keys, self._sums = keys, sums
+
+    def _remember(self, keys: np.ndarray, seen: Seen) -> None:
+        """Keep, per voxel, the view with the shortest range."""
+        table = np.empty(len(keys), _NEAREST)
+        table["key"], table["range"], table["view"] = keys, seen.ranges, seen.views
+        if self._nearest is not None:
+            table = np.concatenate([self._nearest, table])
+        table = table[np.lexsort((table["view"], table["range"], table["key"]))]
+        self._nearest = table[
+            np.concatenate([[True], table["key"][1:] != table["key"][:-1]])
+        ]
 
     def finish(self, *, colors: bool, normals: bool) -> Voxels:
         """Return the means of everything added."""
@@ -86,6 +113,7 @@ class Accumulator:
             counts.astype(np.int64),
             color_mean,
             self._sums[:, at : at + 3] if normals else None,
+            None if self._nearest is None else self._nearest["view"],
         )
 
 
