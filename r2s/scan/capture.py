@@ -54,6 +54,7 @@ class Capture:
         viewpoint_is_default: the stated position is the format's default (the origin), so weak evidence.
         declared_unit: unit the format or file declares, or "".
         declared_up: up axis the format or file declares (`+y` for glTF), or "".
+        up_is_measured: the declared up was measured (motion capture, accelerometer), not a convention.
         declared_by: words that name the declaration, for evidence sentences.
         mesh: the surface, for mesh captures.
         viewpoints: (m, 3) sensor positions, file units, source frame, where `rows` gives `views`, else None.
@@ -73,6 +74,7 @@ class Capture:
     viewpoint_is_default: bool = True
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
+    up_is_measured: bool = False
     declared_by: str = ""
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())

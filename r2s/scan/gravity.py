@@ -22,6 +22,9 @@ ROLL_DEG = 20.0
 # A direction needs planes with this share of the seen area, and more the farther it is from image up
 # (times 1 - cosine): a camera pitched by 35 deg needs 18 %, one pitched by 54 deg 37 %.
 LEAST_SHARE, SHARE_PER_TILT = 0.04, 0.8
+# An instrument that measures up (motion capture, a phone's accelerometer) is righter than a plane that
+# leans more than this from its axis: depth bends planes by degrees.
+MEASURED_DEG = 2.0
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -81,7 +84,7 @@ def parse_up(text: str) -> np.ndarray:
 
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
-    extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False,
+    extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False, measured: bool = False,
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
@@ -89,11 +92,14 @@ def find_up(
     extent: (3,) size along the source axes.
     is_mesh: whether the capture is a mesh, whose files are +y up as often as +z up.
     sensor_known: whether the sensor's place is known; such clouds come from LiDARs, not from phone apps.
+    measured: whether the declared up was measured, so that planes may turn it by `MEASURED_DEG` only.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
     if camera is not None:
         return _of_camera(planes, camera)
+    if declared and measured:
+        return _measured(planes, AXES[declared], f"{declared_by} has {declared} up, as measured")
     if declared:
         return _near_axis(planes, AXES[declared], f"{declared_by} has {declared} up", 0.75)
     z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
@@ -161,6 +167,20 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
         f"{100 * upright:.0f} %, so the camera looks {abs(pitch):.0f} deg "
         f"{'down' if pitch >= 0 else 'up'}",
         confidence,
+    )
+
+
+def _measured(planes: list[Plane], axis: np.ndarray, said: str) -> Up:
+    """Return a measured axis, turned to the planes where they lean no more than it may be off."""
+    found = _near_axis(planes, axis, said, 0.9)
+    tilt = float(np.degrees(np.arccos(np.clip(float(found.direction @ axis), -1, 1))))
+    if tilt <= MEASURED_DEG:
+        return found
+    return Up(
+        axis,
+        f"{said}, and it is kept: the level planes lean {tilt:.1f} deg from it, more than the "
+        f"{MEASURED_DEG:g} deg it may be off (--up overrides it)",
+        0.9,
     )
 
 

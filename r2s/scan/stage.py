@@ -59,7 +59,10 @@ class Config(Frozen):
         None, description="fx,fy,cx,cy of the depth pictures in pixels; default: from the folder"
     )
     depth_per_m: float | None = Field(
-        None, gt=0, le=1e6, description="stored depth of one metre; default: the layout's (1000 for mm)"
+        None,
+        gt=0,
+        le=1e6,
+        description="stored depth of one metre; default: the layout's (1000 for mm)",
     )
     depth_max_m: float | None = Field(
         None, gt=0, le=100, description="drop depth beyond this, metres; default: 4, phones 5"
@@ -129,11 +132,14 @@ def _place(capture: Capture, look: Look, config: Config) -> _Placed:
     up = gravity.find_up(
         look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
         camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
+        measured=capture.up_is_measured,
         sensor_known=look.sensor_m is not None,
     )  # fmt: skip
     ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
+    # One camera's view gets its line of sight as x; cameras with poses keep the axes of their frame.
+    alone = look.camera if capture.axes is None else None
     T_world_source = world_from_source(
-        up.direction, ground.height_m, camera=look.camera, sensor_m=look.sensor_m,
+        up.direction, ground.height_m, camera=alone, sensor_m=look.sensor_m,
         low_m=look.low_m, high_m=look.high_m,
     )  # fmt: skip
     return _Placed(up, ground, T_world_source)

@@ -87,9 +87,7 @@ class Accumulator:
         if self._nearest is not None:
             table = np.concatenate([self._nearest, table])
         table = table[np.lexsort((table["view"], table["range"], table["key"]))]
-        self._nearest = table[
-            np.concatenate([[True], table["key"][1:] != table["key"][:-1]])
-        ]
+        self._nearest = table[np.concatenate([[True], table["key"][1:] != table["key"][:-1]])]
 
     def finish(self, *, colors: bool, normals: bool) -> Voxels:
         """Return the means of everything added."""

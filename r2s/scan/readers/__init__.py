@@ -13,7 +13,7 @@ from r2s.scan.capture import Capture
 from r2s.scan.readers.asked import NOTHING, Asked
 from r2s.scan.readers.refused import refusal
 
-READABLE = ("pcd", "ply", "glb", "obj", "stl")
+READABLE = ("pcd", "ply", "glb", "obj", "stl", "png", "pgm")
 
 
 def read(path: Path, asked: Asked = NOTHING) -> Capture:

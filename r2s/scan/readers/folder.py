@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,9 @@ from r2s.scan.capture import Capture
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd import open3d_folder, phone, scannet, text, transforms, tum
 from r2s.scan.readers.rgbd.frames import Layout
+from r2s.scan.readers.rgbd.pixels import depth_shape
 
-FOLDERS_TEXT = (
-    "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio (with depth), Polycam raw, Stray Scanner"
-)
+FOLDERS_TEXT = "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "tum": tum.read,
@@ -31,8 +31,9 @@ _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
 def sniff_folder(folder: Path) -> str:
     """Return the layout of a folder by the names in it, or `unknown`.
 
-    Names that only say what is missing: `record3d` (its pictures cannot be decoded), `sequences` (7-Scenes,
-    one level too high), `no-poses` (depth pictures, and nothing says from where).
+    Answers that only say what is missing: `record3d` (its pictures cannot be decoded), `sequences` (7-Scenes,
+    one level too high), `no-poses` (depth pictures, and nothing says from where), `loose` (a depth picture
+    among other files).
     """
     names = set(text.entries(folder))
     depth = bool({"depth.txt", *tum.ASSOCIATIONS} & names)
@@ -56,7 +57,16 @@ def sniff_folder(folder: Path) -> str:
         return "sequences"
     if depth or "depth" in names:
         return "no-poses"
-    return "unknown"
+    return "loose" if _loose_depth(folder) else "unknown"
+
+
+def _loose_depth(folder: Path) -> str:
+    """Return the name of a 16-bit PNG or PGM lying in the folder, or ""."""
+    for path in text.pictures(folder, ".png", ".pgm")[:20]:
+        with contextlib.suppress(R2SError, OSError):
+            depth_shape(path)
+            return path.name
+    return ""
 
 
 def read_folder(folder: Path, asked: Asked) -> Capture:
@@ -100,6 +110,14 @@ def _refusal(kind: str, folder: Path) -> R2SError:
             return R2SError(
                 "R2S-SCAN-027", "this folder holds several sequences of 7-Scenes", where=where,
                 why="a scan is made of one", remedy=f"r2s scan '{where}/{first}'",
+            )  # fmt: skip
+        case "loose":
+            return R2SError(
+                "R2S-SCAN-024", "the intrinsics of the depth camera are not known", where=where,
+                why=f"the folder holds the depth picture {shown(Path(_loose_depth(folder)))}, and no file "
+                "says what camera took it or from where; without that depth is not a shape",
+                remedy=f"r2s scan '{where}/{shown(Path(_loose_depth(folder)))}' --intrinsics FX,FY,CX,CY"
+                "    (pixels of the depth picture)",
             )  # fmt: skip
         case "no-poses":
             return R2SError(

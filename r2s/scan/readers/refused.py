@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from r2s.core.errors import R2SError
 
-READABLE_TEXT = "PCD, PLY, GLB, OBJ, STL"
+READABLE_TEXT = (
+    "PCD, PLY, GLB, OBJ, STL, one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: "
+    "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
+)
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
 _PDAL = "pdal translate {file} capture.ply --writers.ply.storage_mode='little endian'"
 
@@ -21,7 +24,6 @@ _NOT_YET: dict[str, tuple[str, str]] = {
     "pcap": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "pcapng": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "osf": ("an Ouster OSF recording", "ouster-cli source {file} save capture.ply"),
-    "png": ("a PNG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),

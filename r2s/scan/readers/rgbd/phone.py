@@ -58,7 +58,9 @@ def read_polycam(folder: Path) -> Layout:
     facts = [*skipped(absent, lost, 0, len(depths), what="with depth")]
     facts += [_LOWEST] if any(frame.confidence for frame in frames) else []
     if not corrected:
-        facts.append("keyframes/corrected_cameras is absent, so ARKit's own poses are used: they drift")
+        facts.append(
+            "keyframes/corrected_cameras is absent, so ARKit's own poses are used: they drift"
+        )
     return Layout(
         "polycam", tuple(frames), tuple(manifests), 1000.0, "Polycam's format", f"{cameras.name}/",
         f"{cameras.name}/", declared_up="+y", declared_by=_ARKIT, reach_m=PHONE_REACH_M,

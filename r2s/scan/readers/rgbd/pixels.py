@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from r2s.core.errors import R2SError
-from r2s.core.rigid import apply
 from r2s.guard.preflight import regular_file, shown
 
 # No depth camera has more pixels.
@@ -80,16 +79,21 @@ def load(
     """
     stored = _depth(depth)
     z = stored.astype(np.float64) / per_m
-    good = (stored > 0) & (z <= far_m) & ~np.isin(stored, holes)
+    good = (stored > 0) & (z <= far_m)
+    for hole in holes:
+        good &= stored != hole
     if confidence is not None:
         good &= _resized(confidence, stored.shape, "L") > 0
     z[~good] = np.nan
     fx, fy, cx, cy = camera
     z[grazing(z, (fx + fy) / 2)] = np.nan
-    rows, columns = np.mgrid[0 : z.shape[0], 0 : z.shape[1]]
-    local = np.stack([(columns - cx) / fx * z, (rows - cy) / fy * z, z], axis=-1).reshape(-1, 3)
+    x = (np.arange(z.shape[1]) - cx) / fx * z
+    y = ((np.arange(z.shape[0]) - cy) / fy)[:, None] * z
+    points = np.empty((*z.shape, 3))
+    for axis, (a, b, c, d) in enumerate(T_world_camera[:3]):
+        points[..., axis] = a * x + b * y + c * z + d
     colors = None if color is None else _resized(color, stored.shape, "RGB").reshape(-1, 3)
-    return {"points": apply(T_world_camera, local), "colors": colors}
+    return {"points": points.reshape(-1, 3), "colors": colors}
 
 
 def grazing(z: np.ndarray, focal: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from r2s.scan.readers.rgbd.frames import Frame, Intrinsics, Layout, sound_intrin
 from r2s.scan.readers.rgbd.pixels import GRAZING_DEG, depth_shape
 
 # More pictures than this hardly add surface; they are thinned evenly, and it is said.
-MOST_FRAMES = 1200
+MOST_FRAMES = 600
 
 
 def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
@@ -74,6 +74,7 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
         has_colors=colored,
         declared_unit="m",
         declared_up=layout.declared_up,
+        up_is_measured=bool(layout.declared_up),
         declared_by=_unit_evidence(layout, asked),
         facts=(*layout.facts, *_facts(layout, frames, asked, far_m, colored)),
         viewpoints=np.array([frame.T_world_camera[:3, 3] for frame in frames]),
@@ -129,7 +130,9 @@ def _intrinsics(frame: Frame, asked: Asked, layout: Layout, folder: Path) -> Int
 def given_intrinsics(values: tuple[float, float, float, float], where: str) -> Intrinsics:
     """Return the user's intrinsics, checked."""
     if not sound_intrinsics(values):
-        raise no_intrinsics(where, f"--intrinsics {','.join(f'{v:g}' for v in values)} is no camera")
+        raise no_intrinsics(
+            where, f"--intrinsics {','.join(f'{v:g}' for v in values)} is no camera"
+        )
     return Intrinsics(*values)
 
 

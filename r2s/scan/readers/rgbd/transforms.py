@@ -52,9 +52,7 @@ def read(folder: Path) -> Layout:
         elif not sound_pose(T):
             lost += 1
         else:
-            frames.append(
-                Frame(depth, color, None, T @ OPENGL_TO_OPTICAL, _camera(path, settings))
-            )
+            frames.append(Frame(depth, color, None, T @ OPENGL_TO_OPTICAL, _camera(path, settings)))
     if not frames:
         raise no_frames(
             folder, f"of {len(with_depth):,} frames with depth {absent:,} pictures are absent and "

@@ -60,9 +60,7 @@ def read(folder: Path) -> Layout:
     )  # fmt: skip
 
 
-def pose_at(
-    stamp: float, stamps: np.ndarray, poses: np.ndarray
-) -> tuple[np.ndarray | None, bool]:
+def pose_at(stamp: float, stamps: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray | None, bool]:
     """Return the pose at a time and whether it was interpolated; None where none is close enough.
 
     stamps: (n,) s, ascending; poses: (n, 7) tx ty tz qx qy qz qw.
