@@ -55,6 +55,7 @@ class Capture:
         declared_unit: unit the format or file declares, or "".
         declared_up: up axis the format or file declares (`+y` for glTF), or "".
         up_is_measured: the declared up was measured (motion capture, accelerometer), not a convention.
+        in_place: the source frame is one of the place, so no sensor's axes or origin are looked for in it.
         declared_by: words that name the declaration, for evidence sentences.
         mesh: the surface, for mesh captures.
         viewpoints: (m, 3) sensor positions, file units, source frame, where `rows` gives `views`, else None.
@@ -75,6 +76,7 @@ class Capture:
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
     up_is_measured: bool = False
+    in_place: bool = False
     declared_by: str = ""
     mesh: Mesh | None = None
     facts: tuple[str, ...] = field(default=())

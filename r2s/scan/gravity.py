@@ -176,11 +176,13 @@ def _measured(planes: list[Plane], axis: np.ndarray, said: str) -> Up:
     tilt = float(np.degrees(np.arccos(np.clip(float(found.direction @ axis), -1, 1))))
     if tilt <= MEASURED_DEG:
         return found
+    if _shares(planes, found.direction)[0] < 0.05:
+        return Up(axis, f"{said}; no level plane of the capture says more", 0.8)
     return Up(
         axis,
         f"{said}, and it is kept: the level planes lean {tilt:.1f} deg from it, more than the "
         f"{MEASURED_DEG:g} deg it may be off (--up overrides it)",
-        0.9,
+        0.6,
     )
 
 

@@ -68,10 +68,23 @@ class Config(Frozen):
         None, gt=0, le=100, description="drop depth beyond this, metres; default: 4, phones 5"
     )
 
+    topic: str | None = Field(
+        None, description="point cloud topic of a ROS recording; default: the only one"
+    )
+    frame: str | None = Field(
+        None,
+        description="frame of a ROS recording to put clouds together in; default: map, world, odom",
+    )
+    message: int | None = Field(
+        None, ge=0, description="read this one cloud of the topic only, counted from 0"
+    )
+
     @property
     def asked(self) -> Asked:
         """What of this the readers need."""
-        return Asked(self.intrinsics, self.depth_per_m, self.depth_max_m)
+        return Asked(
+            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message
+        )  # fmt: skip
 
     @field_validator("crop")
     @classmethod

@@ -29,6 +29,8 @@ def find_camera(capture: Capture, sample: np.ndarray) -> Camera | None:
         return None
     if capture.viewpoints is not None:
         return capture.axes
+    if capture.in_place:
+        return None
     eye = np.zeros(3) if capture.viewpoint is None else capture.viewpoint
     if capture.organized is not None:
         return _of_image(capture, eye)
@@ -83,6 +85,12 @@ def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) 
     stated = capture.viewpoint
     if capture.viewpoints is not None:
         return Viewpoint(None, "file", capture.viewpoints_by)
+    if capture.in_place:
+        return Viewpoint(
+            None,
+            "unknown",
+            "the points are in a frame of the place, and nothing says from where they were seen",
+        )
     if capture.mesh is not None:
         return Viewpoint(None, "unknown", "a mesh does not say from where it was seen")
     if stated is not None and not capture.viewpoint_is_default:

@@ -13,7 +13,7 @@ from r2s.scan.capture import Capture
 from r2s.scan.readers.asked import NOTHING, Asked
 from r2s.scan.readers.refused import refusal
 
-READABLE = ("pcd", "ply", "glb", "obj", "stl", "png", "pgm")
+READABLE = ("pcd", "ply", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap")
 
 
 def read(path: Path, asked: Asked = NOTHING) -> Capture:
@@ -45,6 +45,10 @@ def read(path: Path, asked: Asked = NOTHING) -> Capture:
             from r2s.scan.readers.rgbd.single import read_depth
 
             return read_depth(path, asked)
+        case "bag" | "db3" | "mcap":
+            from r2s.scan.readers.ros.recording import read_recording
+
+            return read_recording(path, kind, asked)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 

@@ -15,7 +15,10 @@ from r2s.scan.readers.rgbd import open3d_folder, phone, scannet, text, transform
 from r2s.scan.readers.rgbd.frames import Layout
 from r2s.scan.readers.rgbd.pixels import depth_shape
 
-FOLDERS_TEXT = "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
+FOLDERS_TEXT = (
+    "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner, "
+    "rosbag2"
+)
 
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "tum": tum.read,
@@ -36,6 +39,8 @@ def sniff_folder(folder: Path) -> str:
     among other files).
     """
     names = set(text.entries(folder))
+    if "metadata.yaml" in names:
+        return "rosbag2"
     depth = bool({"depth.txt", *tum.ASSOCIATIONS} & names)
     if depth and "groundtruth.txt" in names:
         return "tum"
@@ -77,6 +82,11 @@ def read_folder(folder: Path, asked: Asked) -> Capture:
     """
     from r2s.scan.readers.rgbd.stream import capture_of
 
+    if sniff_folder(folder) == "rosbag2":
+        from r2s.scan.readers.ros.recording import read_recording, recording_files
+
+        recording_files(folder)  # the manifest is checked before rosbags sees it
+        return read_recording(folder, "rosbag2", asked)
     return capture_of(_layout(folder), asked, folder)
 
 
@@ -86,6 +96,10 @@ def folder_files(folder: Path) -> list[Path]:
     Raises:
         R2SError: as `read_folder`.
     """
+    if sniff_folder(folder) == "rosbag2":
+        from r2s.scan.readers.ros.recording import recording_files
+
+        return recording_files(folder)
     return _layout(folder).files
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from r2s.core.errors import R2SError
 
 READABLE_TEXT = (
-    "PCD, PLY, GLB, OBJ, STL, one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: "
+    "PCD, PLY, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, one depth picture (16-bit PNG "
+    "or PGM, with --intrinsics), and folders: "
     "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 )
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
@@ -18,9 +19,6 @@ _NOT_YET: dict[str, tuple[str, str]] = {
     "e57": ("an E57 point cloud", _CLOUD),
     "csv": ("a table of numbers (CSV)", _CLOUD),
     "xyz": ("a text point cloud (XYZ, PTS)", _CLOUD),
-    "bag": ("a ROS 1 bag", "rosrun pcl_ros bag_to_pcd {file} /points ./pcd"),
-    "db3": ("a ROS 2 bag (SQLite)", "export one PointCloud2 message of it as PCD"),
-    "mcap": ("an MCAP recording", "export one PointCloud2 message of it as PCD"),
     "pcap": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "pcapng": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "osf": ("an Ouster OSF recording", "ouster-cli source {file} save capture.ply"),
