@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 1_000_000
 # A sample of a capture in parts reads this many of them.
 SAMPLE_PARTS = 24
+# The coarse look, which fills voxels of 1/160 of the capture, reads this many.
+GLANCE_PARTS = 100
 
 
 class Rows(NamedTuple):
@@ -91,6 +93,19 @@ class Capture:
         for start, stop in pairwise([*bounds, self.count]):
             yield self.rows(slice(start, stop))
 
+    def glance(self) -> Iterator[Rows]:
+        """Yield blocks enough for a coarse look: all rows, or `GLANCE_PARTS` of many parts."""
+        if len(self.parts) <= GLANCE_PARTS:
+            yield from self.blocks()
+            return
+        for start, stop in self._spread(GLANCE_PARTS):
+            yield self.rows(slice(start, stop))
+
+    def _spread(self, count: int) -> list[list[int]]:
+        """Return (first row, end) of `count` parts, evenly spread."""
+        chosen = np.linspace(0, len(self.parts) - 1, count).round().astype(int)
+        return [[*self.parts, self.count][i : i + 2] for i in chosen]
+
     def _bounds(self, size: int) -> list[int]:
         found = [0]
         for start, stop in pairwise([*self.parts, self.count]):
@@ -103,8 +118,7 @@ class Capture:
         if len(self.parts) <= SAMPLE_PARTS:
             step = max(1, -(-self.count // limit))
             return self.rows(slice(0, self.count, step))
-        chosen = np.linspace(0, len(self.parts) - 1, SAMPLE_PARTS).round().astype(int)
-        spans = [[*self.parts, self.count][i : i + 2] for i in chosen]
+        spans = self._spread(SAMPLE_PARTS)
         step = max(1, -(-sum(stop - start for start, stop in spans) // limit))
         return joined([self.rows(slice(start, stop, step)) for start, stop in spans])
 

@@ -86,7 +86,9 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
 
     voxel = float(np.linalg.norm(high - low)) / CELLS_PER_DIAGONAL * scale
     cleaner, grid = Cleaner(box), Accumulator(voxel, box.center * scale)
-    for rows in capture.blocks():
+    looked = 0
+    for rows in capture.glance():
+        looked += len(rows.points)
         rows = cleaner(rows)
         grid.add(rows.points * scale, None, None, seen(rows, capture))
     coarse = grid.finish(colors=False, normals=False)
@@ -106,7 +108,7 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
         planes = [_as_seen(plane, normals) for plane in planes]
     return Look(
         box, choice, scale, camera, viewpoint, points, voxel, low * scale, high * scale, planes,
-        range_noise(sample * scale, seed), cleaner.finite,
+        range_noise(sample * scale, seed), round(cleaner.finite * capture.count / max(looked, 1)),
     )  # fmt: skip
 
 

@@ -40,9 +40,6 @@ class Seen(NamedTuple):
     ranges: np.ndarray
 
 
-_NEAREST = np.dtype([("key", "i8"), ("range", "f4"), ("view", "i4")])
-
-
 class Accumulator:
     """Adds blocks of points into voxels of edge `voxel` around `center` (3,)."""
 
@@ -71,23 +68,15 @@ class Accumulator:
         columns = [points - cells * self._voxel, np.ones((len(points), 1))]
         columns += [] if colors is None else [colors.astype(np.float64)]
         columns += [] if normals is None else [normals]
-        if seen is not None:
-            self._remember(keys, seen)
-        keys, sums = _reduce(keys, np.concatenate(columns, axis=1))
+        nearest = None if seen is None else _packed(seen)
+        keys, sums, nearest = _reduce(keys, np.concatenate(columns, axis=1), nearest)
         if self._sums is not None:
-            keys, sums = _reduce(
-                np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums])
+            if nearest is not None and self._nearest is not None:
+                nearest = np.concatenate([self._nearest, nearest])
+            keys, sums, nearest = _reduce(
+                np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums]), nearest
             )
-        self._keys, self._sums = keys, sums
-
-    def _remember(self, keys: np.ndarray, seen: Seen) -> None:
-        """Keep, per voxel, the view with the shortest range."""
-        table = np.empty(len(keys), _NEAREST)
-        table["key"], table["range"], table["view"] = keys, seen.ranges, seen.views
-        if self._nearest is not None:
-            table = np.concatenate([self._nearest, table])
-        table = table[np.lexsort((table["view"], table["range"], table["key"]))]
-        self._nearest = table[np.concatenate([[True], table["key"][1:] != table["key"][:-1]])]
+        self._keys, self._sums, self._nearest = keys, sums, nearest
 
     def finish(self, *, colors: bool, normals: bool) -> Voxels:
         """Return the means of everything added."""
@@ -111,15 +100,24 @@ class Accumulator:
             counts.astype(np.int64),
             color_mean,
             self._sums[:, at : at + 3] if normals else None,
-            None if self._nearest is None else self._nearest["view"],
+            None if self._nearest is None else (self._nearest & 0xFFFFFFFF).astype(np.int32),
         )
 
 
-def _reduce(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _packed(seen: Seen) -> np.ndarray:
+    """Return (k,) uint64 whose order is that of range, then view: bits of positive floats sort as numbers."""
+    ranges = np.ascontiguousarray(seen.ranges, np.float32).view(np.uint32).astype(np.uint64)
+    return (ranges << np.uint64(32)) | seen.views.astype(np.uint64)
+
+
+def _reduce(
+    keys: np.ndarray, sums: np.ndarray, nearest: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[starts], np.add.reduceat(sums[order], starts, axis=0)
+    least = None if nearest is None else np.minimum.reduceat(nearest[order], starts)
+    return keys[starts], np.add.reduceat(sums[order], starts, axis=0), least
 
 
 def choose_voxel(*, area: float, diagonal: float, points: int) -> float:

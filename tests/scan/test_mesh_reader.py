@@ -120,12 +120,11 @@ def test_formats_of_later_issues_are_refused_by_name(shared_data):
         "als_autzen/simple.las": "LAS",
         "tls_pump_e57/tinyCartesianFloatRgb.e57": "E57",
         "laser_csv/car_cloud400.csv": "CSV",
-        "rosbag1_watercan/watercan.bag": "ROS 1 bag",
-        "iphone_depth_frame/arkit_depth.png": "PNG",
         "aria_semidense/global_points.csv.gz": "gzip",
         "ouster_os1/OS-1-128_v2.3.0_1024x10_lb_n3.osf": "OSF",
         "ouster_os1/OS-1-128_v2.3.0_1024x10_lb_n3.pcap": "network capture",
-        "rgbd_tum_fr1_desk": "folder",
+        "iphone_depth_frame/image.jpg": "JPEG",
+        "tls_pump_e57": "folder",
     }
     for name, word in expected.items():
         with pytest.raises(R2SError, match=word) as caught:

@@ -44,7 +44,7 @@ def read(path: Path, asked: Asked = NOTHING) -> Capture:
         case "png" | "pgm":
             from r2s.scan.readers.rgbd.single import read_depth
 
-            return read_depth(path, asked)
+            return read_depth(path, kind, asked)
         case "bag" | "db3" | "mcap":
             from r2s.scan.readers.ros.recording import read_recording
 

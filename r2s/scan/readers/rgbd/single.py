@@ -18,7 +18,7 @@ from r2s.scan.readers.rgbd.stream import given_intrinsics, no_intrinsics
 MILLIMETRES = 1000.0
 
 
-def read_depth(path: Path, asked: Asked) -> Capture:
+def read_depth(path: Path, kind: str, asked: Asked) -> Capture:
     """Open one depth picture, seen from the origin of its optical frame.
 
     Raises:
@@ -27,10 +27,14 @@ def read_depth(path: Path, asked: Asked) -> Capture:
     height, width = depth_shape(path)
     where = shown(path)
     if asked.intrinsics is None:
+        suffix = path.suffix.lower()
+        claim = (
+            "" if suffix in (".png", ".pgm") else f", although it is named {suffix or 'otherwise'}"
+        )
         raise no_intrinsics(
             where,
-            f"this is one depth picture of {width} x {height} pixels, and nothing beside it says what "
-            "camera took it; for a phone's LiDAR take those of the colour picture, scaled to this size",
+            f"this is a {kind.upper()} picture{claim}: one depth picture of {width} x {height} pixels, and "
+            "nothing beside it says what camera took it; for a phone's LiDAR take those of the colour picture, scaled to this size",
         )
     camera = given_intrinsics(asked.intrinsics, where)
     per_m, far_m = asked.depth_per_m or MILLIMETRES, asked.depth_max_m or CAMERA_REACH_M
