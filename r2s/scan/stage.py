@@ -29,7 +29,7 @@ from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
 STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d")
+TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "pillow", "rosbags")
 
 NEIGHBORS = 20
 # Below this confidence the user is told to look at which way is up.

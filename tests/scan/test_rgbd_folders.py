@@ -431,3 +431,26 @@ def test_a_manifest_cannot_reach_outside_its_folder(tmp_path):
     (root / "transforms.json").write_text(json.dumps(top))
     with pytest.raises(R2SError, match="no frame"):
         read(root)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_damaged_manifests_are_read_or_refused(tmp_path, layout):
+    LAYOUTS[layout](tmp_path)
+    rng = np.random.default_rng(11)
+    manifests = sorted(
+        p for p in tmp_path.rglob("*") if p.suffix in (".txt", ".log", ".json", ".csv")
+    )
+    for i in range(24):
+        path = manifests[i % len(manifests)]
+        whole = path.read_bytes()
+        data = bytearray(whole[: rng.integers(1, len(whole))] if i % 3 == 0 else whole)
+        for at in rng.integers(0, len(data), 1 + i % 5):
+            data[at] = rng.choice(list(b"9-.,e:[]{} \nx\x00\xff"))
+        path.write_bytes(data)
+        try:
+            capture = read(tmp_path, TOLD)
+            assert len(capture.rows(slice(0, 3072)).points) == 3072
+        except R2SError as error:
+            assert error.code.startswith(("R2S-SCAN-", "R2S-FILE-")), error
+            assert error.what and error.where and error.why and error.remedy
+        path.write_bytes(whole)

@@ -34,7 +34,8 @@ def read_depth(path: Path, kind: str, asked: Asked) -> Capture:
         raise no_intrinsics(
             where,
             f"this is a {kind.upper()} picture{claim}: one depth picture of {width} x {height} pixels, and "
-            "nothing beside it says what camera took it; for a phone's LiDAR take those of the colour picture, scaled to this size",
+            "nothing beside it says what camera took it; for a phone's LiDAR take those of the colour "
+            "picture, scaled to this size",
         )
     camera = given_intrinsics(asked.intrinsics, where)
     per_m, far_m = asked.depth_per_m or MILLIMETRES, asked.depth_max_m or CAMERA_REACH_M

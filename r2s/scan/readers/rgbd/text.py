@@ -13,7 +13,8 @@ from r2s.guard.limits import MIB
 from r2s.guard.preflight import regular_file
 from r2s.scan.readers.rgbd.frames import malformed
 
-MOST_BYTES = 256 * MIB
+# An hour of poses at 100 Hz has 27 MB.
+MOST_BYTES = 32 * MIB
 MOST_ENTRIES = 400_000
 
 

@@ -112,11 +112,16 @@ def _pairs(folder: Path, manifests: list[Path]) -> tuple[list[tuple[float, str, 
     if not (folder / "rgb.txt").is_file():
         return [(stamp, name, "") for stamp, name in depth], "depth.txt"
     manifests.append(folder / "rgb.txt")
-    color = _listed(folder / "rgb.txt")
+    color = sorted(_listed(folder / "rgb.txt"))
     stamps = np.array([stamp for stamp, _ in color])
     found: list[tuple[float, str, str]] = []
     for stamp, name in depth:
-        i = int(np.argmin(np.abs(stamps - stamp)))
+        after = int(np.clip(np.searchsorted(stamps, stamp), 1, max(len(stamps) - 1, 1)))
+        i = (
+            after
+            if after < len(stamps) and stamps[after] - stamp < stamp - stamps[after - 1]
+            else after - 1
+        )
         found.append((stamp, name, color[i][1] if abs(stamps[i] - stamp) <= PAIR_S else ""))
     return found, "depth.txt"
 

@@ -113,8 +113,11 @@ def tree_of(parents: list[str], children: list[str], index: np.ndarray, stamps: 
     sound = np.isfinite(poses).all(axis=1) & (np.linalg.norm(poses[:, 3:], axis=1) > 0.5)
     edges: dict[str, Edge] = {}
     said: dict[str, int] = {}
+    used = np.flatnonzero(sound)
+    used = used[np.argsort(index[used], kind="stable")]
+    bounds = np.searchsorted(index[used], np.arange(len(parents) + 1))
     for pair, (parent, child) in enumerate(zip(parents, children, strict=True)):
-        mine = np.flatnonzero(sound & (index == pair))
+        mine = used[bounds[pair] : bounds[pair + 1]]
         if not len(mine) or len(mine) <= said.get(child, 0) or parent == child:
             continue
         said[child] = len(mine)
