@@ -433,6 +433,18 @@ def test_a_manifest_cannot_reach_outside_its_folder(tmp_path):
         read(root)
 
 
+def test_a_wrong_depth_scale_is_told(tmp_path):
+    write_redwood(tmp_path)
+    for i, T in enumerate(room.poses()):
+        room.write_depth(tmp_path / f"depth/{i:05d}.png", room.depth_of(T), 10_000)
+    with pytest.raises(R2SError, match="per metre") as caught:
+        read(tmp_path)
+    assert caught.value.code == "R2S-SCAN-028" and "--depth-per-m" in caught.value.remedy
+    rows = read(tmp_path, Asked(depth_per_m=10_000)).rows(slice(0, 3072))
+    good = np.isfinite(rows.points).all(axis=1)
+    assert room.off_surface(rows.points[good]).max() < 0.003
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_damaged_manifests_are_read_or_refused(tmp_path, layout):
     LAYOUTS[layout](tmp_path)

@@ -75,13 +75,15 @@ def load(
 
     Returns:
         `points` (h * w, 3) float64 metres, row by row, NaN where there is no depth, and `colors`
-        (h * w, 3) uint8 or None.
+        (h * w, 3) uint8 or None, `far` the share of the stored depths that lies beyond the cut-off.
     """
     stored = _depth(depth)
     z = stored.astype(np.float64) / per_m
-    good = (stored > 0) & (z <= far_m)
+    good = stored > 0
     for hole in holes:
         good &= stored != hole
+    far = float((z[good] > far_m).mean()) if good.any() else 0.0
+    good &= z <= far_m
     if confidence is not None:
         good &= _resized(confidence, stored.shape, "L") > 0
     z[~good] = np.nan
@@ -93,7 +95,7 @@ def load(
     for axis, (a, b, c, d) in enumerate(T_world_camera[:3]):
         points[..., axis] = a * x + b * y + c * z + d
     colors = None if color is None else _resized(color, stored.shape, "RGB").reshape(-1, 3)
-    return {"points": points.reshape(-1, 3), "colors": colors}
+    return {"points": points.reshape(-1, 3), "colors": colors, "far": far}
 
 
 def grazing(z: np.ndarray, focal: float) -> np.ndarray:

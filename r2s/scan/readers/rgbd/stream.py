@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from r2s.scan.readers.rgbd.pixels import GRAZING_DEG, depth_shape
 
 # More pictures than this hardly add surface; they are thinned evenly, and it is said.
 MOST_FRAMES = 600
+# With more than this share of the first, middle and last picture beyond the cut-off, the scale is wrong.
+ALL_FAR = 0.95
 
 
 def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
@@ -51,10 +54,10 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
                 found.append(_rows(i, slice(at - begin, min(end, stop) - begin, step)))
         return joined(found)
 
-    def _rows(i: int, part: slice) -> Rows:
+    def _loaded(i: int) -> dict[str, Any]:
         frame, intrinsics = frames[i], frames[i].intrinsics
         assert intrinsics is not None  # `_intrinsics` raised where it is not known
-        loaded = run_limited(
+        return run_limited(
             "r2s.scan.readers.rgbd.pixels:load",
             (
                 frame.depth, frame.color if colored else None, frame.confidence,
@@ -63,10 +66,17 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
             ),
             limits=LIMITS.parse, what=f"Pillow reading {shown(frame.depth)}",
         )  # fmt: skip
+
+    def _rows(i: int, part: slice) -> Rows:
+        loaded = _loaded(i)
         points = loaded["points"][part]
         colors = loaded["colors"][part] if colored else None
         return Rows(points, colors, None, np.full(len(points), i, np.int32))
 
+    probes = sorted({0, len(frames) // 2, len(frames) - 1})
+    far = min(_loaded(i)["far"] for i in probes)
+    if far > ALL_FAR:
+        raise _too_far(far, per_m, far_m, shown(folder))
     return Capture(
         layout.name,
         int(starts[-1]),
@@ -152,6 +162,16 @@ def _colored(layout: Layout) -> Layout:
         return layout
     fact = f"{len(layout.frames) - len(kept):,} frames without a colour picture are skipped"
     return replace(layout, frames=kept, facts=(*layout.facts, fact))
+
+
+def _too_far(share: float, per_m: float, far_m: float, where: str) -> R2SError:
+    return R2SError(
+        "R2S-SCAN-028", f"{100 * share:.0f} % of the depth would be beyond {far_m:g} m", where=where,
+        why=f"depth was taken as {per_m:g} per metre; indoors that means another scale, outdoors that the "
+        "cut-off is too near",
+        remedy=f"r2s scan '{where}' --depth-per-m {per_m * (5 if per_m < 5000 else 2):g}    or    "
+        f"--depth-max-m {far_m * 5:g}",
+    )  # fmt: skip
 
 
 def _thinned(layout: Layout) -> Layout:
