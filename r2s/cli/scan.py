@@ -15,7 +15,9 @@ CONFIGS = ("scan",)
 
 def scan(
     session: Session,
-    capture: Annotated[Path, typer.Argument(help="Point cloud or mesh file.")],
+    capture: Annotated[
+        Path, typer.Argument(help="Point cloud, mesh, ROS recording or RGB-D folder.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
 ) -> Outcome:
     """Read a capture: find its unit and gravity, remove outliers, average in voxels.

@@ -63,7 +63,8 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
     """Return name to digest of every file of a source.
 
     The named file counts by its suffix only, so that renaming or moving it changes nothing; its
-    companions count by their place relative to it, because the source refers to them so.
+    companions count by their place relative to it, because the source refers to them so. Of a folder
+    the files that the stage lists count, by their place in it.
 
     Raises:
         R2SError: the file does not exist, cannot be read, or is a device or a pipe.
@@ -78,8 +79,9 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
         )
     not_special(path)  # a pipe or /dev/zero would be read for ever
     digests = {}
+    folder = path if path.is_dir() else path.parent
     for each in stage.source_files(role, path):
-        name = path.suffix.lower() if each == path else _relative(each, path.parent)
+        name = path.suffix.lower() if each == path else _relative(each, folder)
         try:
             digests[name] = digest_folder(each) if each.is_dir() else digest_file(each)
         except OSError as exc:

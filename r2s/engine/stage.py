@@ -74,9 +74,14 @@ class StageSpec:
         return validated(self.load().Config, values, where=where or self.command)
 
     def source_files(self, role: str, path: Path) -> list[Path]:
-        """Return every file the source consists of, the named one first."""
+        """Return every file the source consists of, the named one first.
+
+        A folder is not among the files that a stage lists of it: it may hold more than they.
+        """
         files = getattr(self.load(), "source_files", None)
         found = list(files(role, path)) if files else [path]
+        if path.is_dir() and path not in found:
+            return found
         return [path, *(each for each in found if each != path)]
 
     def facets(self, config: Frozen) -> dict[str, str]:

@@ -18,6 +18,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89MCAP", "mcap"),
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpg"),
+    (b"P5\n", "pgm"),
+    (b"P5 ", "pgm"),
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
     (b"v/1\x01", "exr"),

@@ -84,7 +84,8 @@ def largest_plane(
             best, best_score = plane, score
     if best is None:
         return None
-    return refine(best, points, normals, tolerance_m)
+    found = refine(best, points, normals, tolerance_m)
+    return found if found[1].any() else None  # refitted to bent depth, a plane may lose them all
 
 
 def refine(plane: Plane, points, normals, tolerance_m: float) -> tuple[Plane, np.ndarray]:

@@ -92,5 +92,5 @@ class Cleaner:
             rows.points[good],
             None if rows.colors is None else rows.colors[good],
             None if rows.normals is None else rows.normals[good],
-            None if rows.stations is None else rows.stations[good],
+            None if rows.views is None else rows.views[good],
         )

@@ -27,6 +27,9 @@ ROOM_HEIGHT_M = 1.8
 # A cloud that may be +y up is taken so only where it is this much lower along y than along x and z: a
 # room 2.6 m high is 3.7 m wide or more, and a corridor narrower than that keeps +z up.
 Y_UP_FLATNESS = 0.7
+# An instrument that measures up (motion capture, a phone's accelerometer) is righter than a plane that
+# leans more than this from its axis: depth bends planes by degrees.
+MEASURED_DEG = 2.0
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -87,7 +90,7 @@ def parse_up(text: str) -> np.ndarray:
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
     extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False, may_be_y_up: bool = False,
-    plumb: bool = False,
+    plumb: bool = False, measured: bool = False,
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
@@ -97,6 +100,7 @@ def find_up(
     sensor_known: whether the sensor's place is known; such clouds come from LiDARs, not from phone apps.
     may_be_y_up: whether apps write clouds of this kind with +y up.
     plumb: whether the declared up is a survey's, exact however the ground slopes.
+    measured: whether the declared up was measured, so that planes may turn it by `MEASURED_DEG` only.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
@@ -108,6 +112,8 @@ def find_up(
             f"{declared_by}, whose heights are plumb: no slope of the ground turns it",
             0.9, exact=True,
         )  # fmt: skip
+    if declared and measured:
+        return _measured(planes, AXES[declared], f"{declared_by} has {declared} up, as measured")
     if declared:
         return _near_axis(planes, parse_up(declared), f"{declared_by} has {declared} up", 0.75)
     z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
@@ -184,6 +190,22 @@ def _of_camera(planes: list[Plane], camera: Camera) -> Up:
         f"{100 * upright:.0f} %, so the camera looks {abs(pitch):.0f} deg "
         f"{'down' if pitch >= 0 else 'up'}",
         confidence,
+    )
+
+
+def _measured(planes: list[Plane], axis: np.ndarray, said: str) -> Up:
+    """Return a measured axis, turned to the planes where they lean no more than it may be off."""
+    found = _near_axis(planes, axis, said, 0.9)
+    tilt = float(np.degrees(np.arccos(np.clip(float(found.direction @ axis), -1, 1))))
+    if tilt <= MEASURED_DEG:
+        return found
+    if _shares(planes, found.direction)[0] < 0.05:
+        return Up(axis, f"{said}; no level plane of the capture says more", 0.8)
+    return Up(
+        axis,
+        f"{said}, and it is kept: the level planes lean {tilt:.1f} deg from it, more than the "
+        f"{MEASURED_DEG:g} deg it may be off (--up overrides it)",
+        0.6,
     )
 
 

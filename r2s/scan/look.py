@@ -7,21 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from r2s.scan import units
-from r2s.scan.capture import Capture
+from r2s.scan.capture import Capture, Rows
 from r2s.scan.clean import Box, Cleaner, plausible_box
 from r2s.scan.gravity import Camera
 from r2s.scan.noise import range_noise
 from r2s.scan.planes import Plane, find_planes
 from r2s.scan.surface import facing, local_surface, scatter
 from r2s.scan.viewpoints import Viewpoint, find_camera, find_viewpoint
-from r2s.scan.voxels import Accumulator
+from r2s.scan.voxels import Accumulator, Seen
 
 # The coarse look uses voxels of this part of the diagonal.
 CELLS_PER_DIAGONAL = 160
 _NEIGHBORS = 14
 _SCATTER_ROWS = 50_000
-# Of a larger capture every k-th point is looked at: 160 cells across are full long before.
-_MOST_ROWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -89,23 +87,45 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
 
     voxel = float(np.linalg.norm(high - low)) / CELLS_PER_DIAGONAL * scale
     cleaner, grid = Cleaner(box), Accumulator(voxel, box.center * scale)
-    step = max(1, -(-capture.count // _MOST_ROWS))
-    for rows in capture.blocks(step=step):
-        grid.add(cleaner(rows).points * scale, None, None)
-    points = grid.finish(colors=False, normals=False).points
+    looked = 0
+    for rows in capture.glance():
+        looked += len(rows.points)
+        rows = cleaner(rows)
+        grid.add(rows.points * scale, None, None, seen(rows, capture))
+    coarse = grid.finish(colors=False, normals=False)
+    points = coarse.points
 
     raw = sample[:: max(1, len(sample) // _SCATTER_ROWS)] * scale
     surface = local_surface(points, _NEIGHBORS)
     sensor = None if viewpoint.position is None else viewpoint.position * scale
     normals = surface.normals if sensor is None else facing(points, surface.normals, sensor)
+    if capture.viewpoints is not None and coarse.views is not None:
+        normals = facing(points, surface.normals, capture.viewpoints[coarse.views] * scale)
     spread = scatter(raw, points, surface)
     planes = find_planes(points, normals, tolerance=max(2.5 * spread, 0.4 * voxel), seed=seed)
     if sensor is not None:
         planes = [_toward(plane, sensor) for plane in planes]
+    elif capture.viewpoints is not None:
+        planes = [_as_seen(plane, normals) for plane in planes]
     return Look(
         box, choice, scale, camera, viewpoint, points, voxel, low * scale, high * scale, planes,
-        range_noise(sample * scale, seed), cleaner.finite * step,
+        range_noise(sample * scale, seed), round(cleaner.finite * capture.count / max(looked, 1)),
     )  # fmt: skip
+
+
+def seen(rows: Rows, capture: Capture) -> Seen | None:
+    """Return which view saw the rows, and from how far [file units]."""
+    if rows.views is None or capture.viewpoints is None:
+        return None
+    away = rows.points - capture.viewpoints[rows.views]
+    return Seen(rows.views, np.linalg.norm(away, axis=1))
+
+
+def _as_seen(plane: Plane, normals: np.ndarray) -> Plane:
+    """Return the plane with its normal on the side from which most of it was seen."""
+    if float((normals[plane.members] @ plane.normal).sum()) >= 0:
+        return plane
+    return replace(plane, normal=-plane.normal, offset=-plane.offset)
 
 
 def _toward(plane: Plane, sensor: np.ndarray) -> Plane:

@@ -21,14 +21,17 @@ from r2s.scan.capture import Capture
 from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, find_ground, world_from_source
 from r2s.scan.interior import find_eyes
-from r2s.scan.look import Look, take_a_look
+from r2s.scan.look import Look, seen, take_a_look
 from r2s.scan.readers import companions, read
+from r2s.scan.readers.asked import Asked
 from r2s.scan.surface import facing, local_surface, oriented, stray
-from r2s.scan.voxels import Accumulator, Voxels, choose_voxel
+from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
 STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS = ("numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57")
+TOOLS = (
+    "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
+)  # fmt: skip
 
 NEIGHBORS = 20
 # Below this confidence the user is told to look at which way is up.
@@ -54,6 +57,37 @@ class Config(Frozen):
         4.0, ge=0, description="stray points beyond this many robust deviations go; 0 keeps all"
     )
 
+    intrinsics: tuple[float, float, float, float] | None = Field(
+        None, description="fx,fy,cx,cy of the depth pictures in pixels; default: from the folder"
+    )
+    depth_per_m: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="stored depth of one metre; default: the layout's (1000 for mm)",
+    )
+    depth_max_m: float | None = Field(
+        None, gt=0, le=100, description="drop depth beyond this, metres; default: 4, phones 5"
+    )
+
+    topic: str | None = Field(
+        None, description="point cloud topic of a ROS recording; default: the only one"
+    )
+    frame: str | None = Field(
+        None,
+        description="frame of a ROS recording to put clouds together in; default: map, world, odom",
+    )
+    message: int | None = Field(
+        None, ge=0, description="read this one cloud of the topic only, counted from 0"
+    )
+
+    @property
+    def asked(self) -> Asked:
+        """What of this the readers need."""
+        return Asked(
+            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message
+        )  # fmt: skip
+
     @field_validator("crop")
     @classmethod
     def _a_box(cls, crop: tuple[float, ...] | None) -> tuple[float, ...] | None:
@@ -63,8 +97,12 @@ class Config(Frozen):
 
 
 def source_files(role: str, path: Path) -> list[Path]:
-    """Return every file the capture consists of: an OBJ has materials and textures beside it."""
-    return [path, *companions(path)]
+    """Return every file the capture consists of.
+
+    An OBJ has materials and textures beside it; a folder has the files its manifests name, and a folder
+    that is no capture is refused here, before all it holds is hashed.
+    """
+    return companions(path) if path.is_dir() else [path, *companions(path)]
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scan:
@@ -75,7 +113,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
     context.progress("reading", 0)
-    capture = read(path)
+    capture = read(path, config.asked)
     context.stop_if_cancelled()
     context.progress("looking", 0)
     look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)
@@ -110,11 +148,13 @@ def _place(capture: Capture, look: Look, config: Config) -> _Placed:
         look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
         camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
         sensor_known=look.sensor_m is not None, may_be_y_up=capture.may_be_y_up,
-        plumb=capture.plumb,
+        plumb=capture.plumb, measured=capture.up_is_measured,
     )  # fmt: skip
     ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
+    # One camera's view gets its line of sight as x; cameras with poses keep the axes of their frame.
+    alone = look.camera if capture.axes is None else None
     T_world_source = world_from_source(
-        up.direction, ground.height_m, camera=look.camera, sensor_m=look.sensor_m,
+        up.direction, ground.height_m, camera=alone, sensor_m=look.sensor_m,
         low_m=look.low_m, high_m=look.high_m,
     )  # fmt: skip
     return _Placed(up, ground, T_world_source)
@@ -131,6 +171,7 @@ def _voxelize(
         done += len(rows.points)
         rows = cleaner(rows)
         points = apply(T, rows.points * scale)
+        looked = seen(rows, capture)
         inside = np.ones(len(points), dtype=bool)
         if config.crop is not None:
             inside = np.all((points >= config.crop[:3]) & (points <= config.crop[3:]), axis=1)
@@ -138,7 +179,7 @@ def _voxelize(
             points[inside],
             None if rows.colors is None else rows.colors[inside],
             None if rows.normals is None else (rows.normals @ T[:3, :3].T)[inside],
-            None if rows.stations is None else rows.stations[inside],
+            None if looked is None else Seen(looked.views[inside], looked.ranges[inside]),
         )
         context.progress("voxels", done, capture.count, occupied=grid.occupied)
         context.stop_if_cancelled()
@@ -165,16 +206,17 @@ def _surfaced(
     if sensor is not None:
         viewpoints, viewpoint_of = sensor[None], np.zeros(len(points), np.int32)
         normals = facing(points, normals, sensor)
-    if capture.stations is not None and voxels.stations is not None:
-        viewpoints, viewpoint_of = apply(T, capture.stations * look.scale), voxels.stations[kept]
+    if capture.viewpoints is not None and voxels.views is not None:
+        viewpoint_of = voxels.views[kept].astype(np.int32)
+        viewpoints = apply(T, capture.viewpoints * look.scale)
         normals = facing(points, normals, viewpoints[viewpoint_of])
     if capture.mesh is not None:
         vertices = apply(T, capture.mesh.vertices * look.scale)
         faces = capture.mesh.faces.astype(np.int32)
         viewpoints, viewpoint_of, evidence = find_eyes(vertices, faces, points)
         source = "estimated" if len(viewpoints) else "unknown"
-        seen = viewpoint_of >= 0
-        normals[seen] = facing(points[seen], normals[seen], viewpoints[viewpoint_of[seen]])
+        known = viewpoint_of >= 0
+        normals[known] = facing(points[known], normals[known], viewpoints[viewpoint_of[known]])
     dropped = dict(cleaner.dropped)
     dropped["outlier"] += int(voxels.counts[~kept].sum())
     points = points.astype(np.float32)

@@ -29,6 +29,10 @@ def find_camera(capture: Capture, sample: np.ndarray) -> Camera | None:
     """Return the optical axes if the capture is one depth camera's view from its viewpoint."""
     if capture.mesh is not None or capture.surveyed:
         return None
+    if capture.viewpoints is not None:
+        return capture.axes
+    if capture.in_place:
+        return None
     eye = np.zeros(3) if capture.viewpoint is None else capture.viewpoint
     if capture.organized is not None:
         return _of_image(capture, eye)
@@ -81,12 +85,16 @@ def _axis_word(v: np.ndarray) -> str:
 def find_viewpoint(capture: Capture, sample: np.ndarray, camera: Camera | None) -> Viewpoint:
     """Return the sensor position: the file's, or the origin where the points agree with it."""
     stated = capture.viewpoint
+    if capture.viewpoints is not None:
+        return Viewpoint(None, "file", capture.viewpoints_by)
+    if capture.in_place:
+        return Viewpoint(
+            None,
+            "unknown",
+            "the points are in a frame of the place, and nothing says from where they were seen",
+        )
     if capture.mesh is not None:
         return Viewpoint(None, "unknown", "a mesh does not say from where it was seen")
-    if capture.stations is not None:
-        return Viewpoint(
-            None, "file", f"{len(capture.stations)} sensor positions: {capture.viewpoint_by}"
-        )
     if stated is not None and not capture.viewpoint_is_default:
         by = capture.viewpoint_by or "VIEWPOINT of the file"
         return Viewpoint(stated, "file", f"{by}: {stated.tolist()}")

@@ -8,6 +8,7 @@ equal bytes whatever the machine's thread count.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,14 +23,21 @@ class Voxels:
 
     Attributes:
         points: (n, 3) float64; colors: (n, 3) uint8 or None; normals: (n, 3) float64 sums or None;
-        counts: (n,) int64 raw points; stations: (n,) int32, from where the first of them was seen, or None.
+        counts: (n,) int64 raw points; views: (n,) int32, the view that saw the voxel from nearest, or None.
     """
 
     points: np.ndarray
     counts: np.ndarray
     colors: np.ndarray | None
     normals: np.ndarray | None
-    stations: np.ndarray | None = None
+    views: np.ndarray | None = None
+
+
+class Seen(NamedTuple):
+    """How points were seen: by which view, (k,) int32, from how far, (k,) float."""
+
+    views: np.ndarray
+    ranges: np.ndarray
 
 
 class Accumulator:
@@ -40,7 +48,7 @@ class Accumulator:
         self._middle = np.round(np.asarray(center) / voxel).astype(np.int64)
         self._keys = np.empty(0, np.int64)
         self._sums: np.ndarray | None = None
-        self._stations: np.ndarray | None = None
+        self._nearest: np.ndarray | None = None
 
     @property
     def occupied(self) -> int:
@@ -48,10 +56,9 @@ class Accumulator:
 
     def add(
         self, points: np.ndarray, colors: np.ndarray | None, normals: np.ndarray | None,
-        stations: np.ndarray | None = None,
+        seen: Seen | None = None,
     ) -> None:  # fmt: skip
-        """Add points (k, 3) float64 with colours (k, 3) uint8, normals (k, 3) and stations (k,), where
-        there are any."""
+        """Add points (k, 3) float64 with colours (k, 3) uint8, normals (k, 3) and what saw them, if known."""
         if len(points) == 0:
             return
         cells = np.floor(points / self._voxel + 0.5).astype(np.int64)
@@ -61,15 +68,15 @@ class Accumulator:
         columns = [points - cells * self._voxel, np.ones((len(points), 1))]
         columns += [] if colors is None else [colors.astype(np.float64)]
         columns += [] if normals is None else [normals]
-        keys, sums, first = _reduce(keys, np.concatenate(columns, axis=1))
-        seen_from = None if stations is None else stations[first]
+        nearest = None if seen is None else _packed(seen)
+        keys, sums, nearest = _reduce(keys, np.concatenate(columns, axis=1), nearest)
         if self._sums is not None:
-            keys, sums, first = _reduce(
-                np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums])
+            if nearest is not None and self._nearest is not None:
+                nearest = np.concatenate([self._nearest, nearest])
+            keys, sums, nearest = _reduce(
+                np.concatenate([self._keys, keys]), np.concatenate([self._sums, sums]), nearest
             )
-            if seen_from is not None and self._stations is not None:
-                seen_from = np.concatenate([self._stations, seen_from])[first]
-        self._keys, self._sums, self._stations = keys, sums, seen_from
+        self._keys, self._sums, self._nearest = keys, sums, nearest
 
     def finish(self, *, colors: bool, normals: bool) -> Voxels:
         """Return the means of everything added."""
@@ -93,16 +100,24 @@ class Accumulator:
             counts.astype(np.int64),
             color_mean,
             self._sums[:, at : at + 3] if normals else None,
-            self._stations,
+            None if self._nearest is None else (self._nearest & 0xFFFFFFFF).astype(np.int32),
         )
 
 
-def _reduce(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return sorted keys, their sums, and the row that came first of each."""
+def _packed(seen: Seen) -> np.ndarray:
+    """Return (k,) uint64 whose order is that of range, then view: bits of positive floats sort as numbers."""
+    ranges = np.ascontiguousarray(seen.ranges, np.float32).view(np.uint32).astype(np.uint64)
+    return (ranges << np.uint64(32)) | seen.views.astype(np.uint64)
+
+
+def _reduce(
+    keys: np.ndarray, sums: np.ndarray, nearest: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[starts], np.add.reduceat(sums[order], starts, axis=0), order[starts]
+    least = None if nearest is None else np.minimum.reduceat(nearest[order], starts)
+    return keys[starts], np.add.reduceat(sums[order], starts, axis=0), least
 
 
 def choose_voxel(*, area: float, diagonal: float, points: int) -> float:

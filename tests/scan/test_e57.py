@@ -66,8 +66,8 @@ def test_two_scans_are_one_place_and_each_point_knows_its_scanner(tmp_path):
     ])  # fmt: skip
     capture = read(path)
     np.testing.assert_allclose(capture.points, np.concatenate(seen) + SITE, atol=2e-6)
-    np.testing.assert_array_equal(capture.stations, eyes + SITE)
-    assert capture.rows(slice(14_000, 16_000, 100)).stations.tolist() == [0] * 10 + [1] * 10
+    np.testing.assert_array_equal(capture.viewpoints, eyes + SITE)
+    assert capture.rows(slice(14_000, 16_000, 100)).views.tolist() == [0] * 10 + [1] * 10
     result = scan(path)
     info, T = result.info, np.asarray(result.info.T_world_source)
     assert info.viewpoints_source == "file" and "2 sensor positions" in info.viewpoint_evidence
@@ -84,7 +84,7 @@ def test_a_pose_that_is_no_scanner_is_told(tmp_path):
     path = tmp_path / "shifted.e57"
     write_e57(path, [{"points": points, "translation": SITE}] * 2)
     capture = read(path)
-    assert capture.stations is None
+    assert capture.viewpoints is None
     assert "not where the sensor stood" in capture.facts[0]
 
 

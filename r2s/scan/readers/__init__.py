@@ -10,17 +10,24 @@ from pathlib import Path
 from r2s.guard.preflight import regular_file, shown
 from r2s.guard.sniff import sniff, sniff_gzip
 from r2s.scan.capture import Capture
+from r2s.scan.readers.asked import NOTHING, Asked
 from r2s.scan.readers.refused import refusal
 
-READABLE = ("pcd", "ply", "glb", "obj", "stl", "xyz", "csv", "las", "laz", "e57")
+READABLE = (
+    "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
+)  # fmt: skip
 
 
-def read(path: Path) -> Capture:
-    """Open a capture and check it against its own header.
+def read(path: Path, asked: Asked = NOTHING) -> Capture:
+    """Open a capture, a file or a folder, and check it against its own header.
 
     Raises:
         R2SError: no such file, empty, truncated, a header that lies, a format that is not read.
     """
+    if path.is_dir():
+        from r2s.scan.readers.folder import read_folder
+
+        return read_folder(path, asked)
     size = regular_file(path)
     kind = sniff(path)
     match kind:
@@ -55,11 +62,23 @@ def read(path: Path) -> Capture:
 
                 return read_text(path, inside, size)
             raise refusal(kind, where=shown(path), inside=inside)
+        case "png" | "pgm":
+            from r2s.scan.readers.rgbd.single import read_depth
+
+            return read_depth(path, kind, asked)
+        case "bag" | "db3" | "mcap":
+            from r2s.scan.readers.ros.recording import read_recording
+
+            return read_recording(path, kind, asked)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the other files a capture consists of."""
+    """Return the other files a capture consists of; for a folder, all its files."""
+    if path.is_dir():
+        from r2s.scan.readers.folder import folder_files
+
+        return folder_files(path)
     if not path.is_file() or sniff(path) != "obj":
         return []
     from r2s.scan.readers.mesh import obj_companions

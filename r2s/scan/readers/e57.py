@@ -150,7 +150,8 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
     by += f"; {100 * layered:.0f} % of the lines of sight from there pass one surface to reach another"
     one = len(scans) == 1
     return Capture(
-        "e57", len(records), rows, has_colors=colored, stations=stations if seen and not one else None,
+        "e57", len(records), rows, has_colors=colored, viewpoints=stations if seen and not one else None,
+        viewpoints_by=f"{len(scans)} sensor positions: {by}",
         viewpoint=stations[0] if seen and one else None, viewpoint_is_default=not seen, viewpoint_by=by,
         declared_unit="m", declared_by="E57", surveyed=True, facts=facts, may_be_y_up=not moved,
     )  # fmt: skip

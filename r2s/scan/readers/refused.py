@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from r2s.core.errors import R2SError
 
-READABLE_TEXT = "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL"
+READABLE_TEXT = (
+    "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, "
+    "one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, Redwood/Open3D, "
+    "ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
+)
 READABLE_NAMES = {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57", "xyz", "pts", "csv"}
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
 
 # format -> (what it is called, how to make something that is read)
 _NOT_YET: dict[str, tuple[str, str]] = {
     "ptx": ("a Leica PTX scan", _CLOUD),
-    "bag": ("a ROS 1 bag", "rosrun pcl_ros bag_to_pcd {file} /points ./pcd"),
-    "db3": ("a ROS 2 bag (SQLite)", "export one PointCloud2 message of it as PCD"),
-    "mcap": ("an MCAP recording", "export one PointCloud2 message of it as PCD"),
     "pcap": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "pcapng": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
     "osf": ("an Ouster OSF recording", "ouster-cli source {file} save capture.ply"),
-    "png": ("a PNG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
