@@ -160,7 +160,7 @@ def test_gzip_is_bounded(tmp_path, monkeypatch):
     packed = gzip.compress(table(POINTS).encode() * 200)
     assert "gzip stream is damaged" in refused(tmp_path, packed[:-20]).why
     assert refused(tmp_path, packed[:5]).code == "R2S-SCAN-002"
-    assert "holds a PNG" in refused(tmp_path, gzip.compress(b"\x89PNG\r\n\x1a\n" + bytes(99))).what
+    assert "holds PNG" in refused(tmp_path, gzip.compress(b"\x89PNG\r\n\x1a\n" + bytes(99))).what
     monkeypatch.setattr(text, "_RATIO_FROM", 1 << 20)
     monkeypatch.setattr(text, "_CHUNK", 1 << 18)
     bomb = gzip.compress(b"1.0 2.0 3.0\n" * 4_000_000)  # 48 MB in 0.1 MB, at most 1 of them read
