@@ -28,7 +28,7 @@ class Progressed:
         env_steps: control steps of all copies.
         episodes, crashes: so far.
         evaluation: the last evaluation, or None.
-        done: the target was reached; nothing is left to do.
+        reached: evaluations in a row that reached the target.
     """
 
     iteration: int = 0
@@ -36,7 +36,7 @@ class Progressed:
     episodes: int = 0
     crashes: int = 0
     evaluation: dict[str, float] | None = None
-    done: bool = False
+    reached: int = 0
 
 
 def encode(

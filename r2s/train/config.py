@@ -59,6 +59,10 @@ class Config(Frozen):
         le=1.01,
         description="Stop once evaluated success reaches this; above 1 never",
     )
+    # A policy that has just learnt to arrive still trembles there, and a finer simulation sees it.
+    target_times: int = Field(
+        default=3, ge=1, description="Evaluations in a row that must reach the target"
+    )
     evaluate_every: int = Field(default=20, ge=1, description="Iterations between evaluations")
     evaluation_episodes: int = Field(
         default=0,

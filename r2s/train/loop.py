@@ -69,7 +69,7 @@ def train(
         files = checkpoint.encode(learner, collector.arrays(state), progressed, log)
         context.checkpoint.save(progressed.iteration, files)
 
-    while progressed.iteration < config.iterations and not progressed.done:
+    while progressed.iteration < config.iterations and progressed.reached < config.target_times:
         iteration = progressed.iteration
         if context.cancelled():
             keep()
@@ -100,11 +100,13 @@ def train(
             mark = perf_counter()
             evaluation = judge(learner)
             seconds["evaluate"] += perf_counter() - mark
-            done = evaluation["success_rate"] >= config.target_success
-            progressed = replace(progressed, evaluation=evaluation, done=done)
+            again = evaluation["success_rate"] >= config.target_success
+            reached = progressed.reached + 1 if again else 0
+            progressed = replace(progressed, evaluation=evaluation, reached=reached)
         log += _line(environment, seen, progressed, played, numbers, failures, evaluation)
         _show(context, config, progressed, played, begun)
-        if progressed.iteration % config.checkpoint_every == 0 or progressed.done:
+        done = progressed.reached >= config.target_times
+        if progressed.iteration % config.checkpoint_every == 0 or done:
             keep()
 
     seconds |= {"evaluation_physics": judge.clock.physics_s, "total": perf_counter() - begun}

@@ -56,7 +56,7 @@ def test_interrupted_and_resumed_is_never_interrupted(policy, tmp_path, stop_aft
 
 def test_a_finished_training_is_not_trained_again(policy, tmp_path):
     kept = MemoryCheckpoint()
-    reached = TINY.model_copy(update={"target_success": 1e-9, "iterations": 3})
+    reached = TINY.model_copy(update={"target_success": 1e-9, "target_times": 1, "iterations": 3})
     with pytest.raises(Interrupted):  # stopped between iteration 3 and the end: nothing left to do
         run(tmp_path, config=TINY, checkpoint=kept, stop_after=3)
     again = run(tmp_path, config=reached, checkpoint=kept)
