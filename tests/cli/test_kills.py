@@ -37,7 +37,7 @@ def finished(folder: Path, *argv: str) -> dict:
 # Each command starts from what those before it made.
 CHAIN = (
     ("scan", str(CAPTURE), "--name", "lab"),
-    ("build-scene", "--robot", str(ROOT / "samples" / "arm6.urdf"), "--task", "reach"),
+    ("build-scene", "--robot", str(ROOT / "samples" / "arm6" / "arm6.urdf"), "--task", "reach"),
     ("train", "--iterations", "8", "--checkpoint-every", "2", "--evaluate-every", "4"),
     ("validate",),
 )
