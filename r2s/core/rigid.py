@@ -82,6 +82,12 @@ def transform(rotation: ArrayLike | None = None, translation: ArrayLike = (0, 0,
     return result
 
 
+def transform_of_pose(pose: ArrayLike) -> Array:
+    """Return the (4, 4) transform of a pose `tx ty tz qx qy qz qw`, as TUM files and ROS write it."""
+    values = np.asarray(pose, dtype=np.float64)
+    return transform(quat_to_matrix(values[[6, 3, 4, 5]]), values[:3])
+
+
 def apply(T_a_b: ArrayLike, points_b: ArrayLike) -> Array:
     """Map (n, 3) points of frame b to frame a."""
     T = np.asarray(T_a_b, dtype=np.float64)

@@ -23,7 +23,7 @@ EXACT_STEP_RAD = 0.2
 OUTSIDE_M = 0.05
 # Share of a joint's range kept free at either stop: under load, or with a biased encoder, a position
 # command that may not pass the stop never holds a configuration at the stop.
-LIMIT_MARGIN = 0.05
+STOP_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sample_goals(
     actions, site = twin.vocabulary.actions, twin.robot.info.ee_site
     random = generator(context.seed, "scene", "goals")
     home = np.array([twin.stance.qpos[name] for name in actions.joints])
-    margin = LIMIT_MARGIN * (np.asarray(actions.high) - np.asarray(actions.low))
+    margin = STOP_MARGIN * (np.asarray(actions.high) - np.asarray(actions.low))
     high = np.minimum(actions.high - margin, home + speed * within_s)
     low = np.minimum(np.maximum(actions.low + margin, home - speed * within_s), high)
     tries = int(np.clip(OVERSAMPLING * count, MIN_SAMPLES, MAX_SAMPLES))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.footprint import rasterize
 from r2s.reconstruct.freespace import FreeSpace
-from r2s.reconstruct.shell import front_m, is_bent, slabs
+from r2s.reconstruct.planes import Plane
+from r2s.reconstruct.shell import front_m, is_bent, is_half_space, slabs
 from r2s.reconstruct.solids import nearest_distance
 
 NOTHING_SEEN = FreeSpace(np.zeros(3), 0.05, np.zeros((1, 1, 1), bool))
@@ -51,3 +53,17 @@ def test_a_flat_wall_keeps_its_place():
     assert not is_bent(points[:, 2])
     assert abs(front_m(points[:, 2])) < 0.001
     assert front_m(np.zeros(0)) == 0.0
+
+
+def test_a_wall_with_a_seen_niche_behind_it_is_no_half_space():
+    wall = Plane(np.array([0.0, 0.0, 1.0]), 0.0)
+    points = face(lambda x, y: np.zeros_like(x))
+    cloud = Cloud(points, points, points[:0], np.arange(len(points)), 0.02, 0.02, 0.001)
+    air = np.column_stack([np.zeros((1000, 2)), np.full(1000, 0.5)])
+    assert is_half_space(wall, cloud, NOTHING_SEEN, air)
+    niche = air.copy()
+    niche[:20, 2] = -0.1  # 2 % of what was seen, not as deep as the skin of a wall
+    assert not is_half_space(wall, cloud, NOTHING_SEEN, niche)
+    noise = air.copy()
+    noise[:20, 2] = -0.02
+    assert is_half_space(wall, cloud, NOTHING_SEEN, noise)

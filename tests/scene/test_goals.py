@@ -11,7 +11,7 @@ from test_twin_models import model_of
 from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX
 from r2s.core.errors import R2SError
 from r2s.scene.goals import spread
-from r2s.scene.stage import Config, run
+from r2s.scene.stage import Config, draft_twin, run
 
 
 def poses(scene, file):
@@ -103,3 +103,20 @@ def test_a_robot_under_a_low_ceiling_is_told_what_to_do(arm, context):
         )
     assert error.value.code in ("R2S-SCENE-002", "R2S-SCENE-003")
     assert error.value.remedy
+
+
+def test_greed_reaches_what_is_ahead_and_gets_stuck_at_a_joints_stop(tabletop, arm):
+    twin = draft_twin(tabletop, arm, "reach", Config())
+    probe, site = twin.probe(exact=False), arm.info.ee_site
+    actions = twin.vocabulary.actions
+    low, high = np.array(actions.low), np.array(actions.high)
+    home = np.array([twin.stance.qpos[name] for name in actions.joints])
+    near = np.clip(home + 0.2, low, high)
+    probe.pose(near)
+    target = probe.site(site)
+    found = probe.descend(site, target, home, low, high)
+    probe.pose(found)
+    np.testing.assert_allclose(probe.site(site), target, atol=1e-3)
+    assert np.all(found >= low) and np.all(found <= high)
+    held = np.maximum(low, home - 0.01), np.minimum(high, home + 0.01)
+    assert probe.descend(site, target, home, *held) is None

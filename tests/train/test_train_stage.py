@@ -63,6 +63,17 @@ def test_a_finished_training_is_not_trained_again(policy, tmp_path):
     assert again.info.training.iterations == 3
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_training_stops_when_the_target_was_reached_so_often_in_a_row(tmp_path, monkeypatch, times):
+    monkeypatch.setattr(
+        "r2s.train.loop.Judge.__call__", lambda judge, learner: {"success_rate": 0.9}
+    )
+    config = TINY.model_copy(
+        update={"target_success": 0.9, "target_times": times, "iterations": 20}
+    )
+    assert run(tmp_path, config=config).info.training.iterations == 2 * times
+
+
 def test_the_policy_comes_back_equal_and_its_graph_is_its_weights(policy):
     config, files = policy.encode()
     assert Policy.decode(config, files) == policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,10 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Rows
-from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, read_header
-from r2s.scan.readers.spool import Records, no_space, spool_file
+from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, damaged, read_header
+from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
 from r2s.scan.viewpoints import MOST_LAYERED, layered_share
 
-_READ_ROWS = 500_000
 _PROBE_ROWS, _JUDGED_SCANS = 100_000, 16
 
 
@@ -64,9 +64,11 @@ def decode(
                 _decode_scan(image, data3d, plan, out, record_type(colored, single), where)
         image.close()
     except libe57.E57Exception as exc:
-        raise _damaged(where, str(exc)[:200]) from exc
+        raise damaged(where, str(exc)[:200]) from exc
     except OSError as exc:
-        raise no_space(where) if exc.errno == 28 else _damaged(where, str(exc)[:200]) from exc
+        raise (
+            no_space(where) if exc.errno == errno.ENOSPC else damaged(where, str(exc)[:200])
+        ) from exc
 
 
 def _decode_scan(
@@ -75,10 +77,10 @@ def _decode_scan(
     from pye57 import libe57  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
     names = [*plan["axes"], *plan["states"], *(COLORS if plan["color_scale"] else ())]
-    columns = {name: np.zeros(_READ_ROWS, np.float64) for name in names}
+    columns = {name: np.zeros(READ_ROWS, np.float64) for name in names}
     buffers = libe57.VectorSourceDestBuffer()
     for name, column in columns.items():
-        buffers.append(libe57.SourceDestBuffer(image, name, column, _READ_ROWS, True, True))
+        buffers.append(libe57.SourceDestBuffer(image, name, column, READ_ROWS, True, True))
     reader = data3d[plan["index"]]["points"].reader(buffers)
     done = 0
     while got := reader.read():
@@ -97,7 +99,7 @@ def _decode_scan(
         done += got
     reader.close()
     if done != plan["count"]:
-        raise _damaged(
+        raise damaged(
             where, f"scan {plan['name']!r} promises {plan['count']:,} points, has {done:,}"
         )
 
@@ -175,11 +177,4 @@ def _no_library(where: str) -> R2SError:
         "R2S-SCAN-032", "E57 is read by the package pye57, which is not installed", where=where,
         why="it has ready-made packages for Linux on x86-64 and macOS on Apple silicon, not for this machine",
         remedy="pip install pye57    # compiles libe57; or save the scan as LAZ or PLY elsewhere",
-    )  # fmt: skip
-
-
-def _damaged(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the E57 file is truncated, damaged, or its header lies", where=where, why=why,
-        remedy="export or download the file again",
     )  # fmt: skip

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
 
-from r2s.core.errors import R2SError
 from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import shown
+from r2s.scan.readers.broken import malformed, no_points, truncated
 
 CARTESIAN = ("cartesianX", "cartesianY", "cartesianZ")
 SPHERICAL = ("sphericalRange", "sphericalAzimuth", "sphericalElevation")
@@ -33,6 +33,12 @@ _MOST_SCANS = 100_000
 # reader checks the others as it comes to them.
 _ALL_PAGES_UP_TO = 64 * MIB
 _PAGE_BYTES = 1024
+_malformed = partial(
+    malformed,
+    "the E57 file is malformed",
+    "export it again in the scanner's program, or open and save it in CloudCompare",
+)
+damaged = partial(truncated, "the E57 file is truncated, damaged, or its header lies")
 
 
 @dataclass(frozen=True)
@@ -91,28 +97,28 @@ def read_header(path: Path, size: int) -> list[ScanEntry]:
         scans = [_scan(stream, where, size, i, node) for i, node in enumerate(nodes)]
     full = [scan for scan in scans if scan.count]
     if not full:
-        raise R2SError(
-            "R2S-SCAN-005", "the file holds no points", where=where,
-            why=f"it lists {len(nodes)} scans, and none has points: it may hold pictures only",
-            remedy="export the scans again, with their points",
-        )  # fmt: skip
+        raise no_points(
+            where,
+            f"it lists {len(nodes)} scans, and none has points: it may hold pictures only",
+            "export the scans again, with their points",
+        )
     total = sum(scan.count for scan in full)
     if total > LIMITS.points:
-        raise _truncated(where, f"it promises {total:,} points, the limit is {LIMITS.points:,}")
+        raise damaged(where, f"it promises {total:,} points, the limit is {LIMITS.points:,}")
     return full
 
 
 def _xml(stream: BinaryIO, where: str, size: int) -> bytes:
     head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
-        raise _truncated(where, f"it has {size} bytes, and an E57 header {_HEADER.size}")
+        raise damaged(where, f"it has {size} bytes, and an E57 header {_HEADER.size}")
     _, major, _, length, xml_at, xml_bytes, page = _HEADER.unpack(head)
     if major != 1 or page != _PAGE_BYTES:
         raise _malformed(
             where, f"it says version {major} and pages of {page:,} bytes, not 1 and 1,024"
         )
     if length != size:
-        raise _truncated(where, f"its header says {length:,} bytes, and it has {size:,}")
+        raise damaged(where, f"its header says {length:,} bytes, and it has {size:,}")
     if size % page or not _HEADER.size <= xml_at < size or xml_bytes > min(size, _MOST_XML):
         raise _malformed(
             where, f"its XML of {xml_bytes:,} bytes at byte {xml_at:,} does not fit {size:,} bytes"
@@ -121,7 +127,7 @@ def _xml(stream: BinaryIO, where: str, size: int) -> bytes:
     _check_pages(stream, where, first // page, min(-(-last // page), size // page))
     text = _logical(stream, xml_at, xml_bytes)
     if len(text) < xml_bytes:
-        raise _truncated(where, f"its XML promises {xml_bytes:,} bytes, and {len(text):,} are left")
+        raise damaged(where, f"its XML promises {xml_bytes:,} bytes, and {len(text):,} are left")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise _malformed(where, "its XML defines entities, which E57 has no use for and bombs do")
     return text.rstrip(b"\0 \n\r\t")
@@ -166,7 +172,7 @@ def _check_pages(stream: BinaryIO, where: str, first: int, last: int) -> None:
         stored = np.ascontiguousarray(pages[:, -4:]).view(">u4")[:, 0]
         wrong = np.flatnonzero(stored != page_checksums(pages[:, :-4]))
         if len(wrong):
-            raise _truncated(
+            raise damaged(
                 where, f"{len(wrong)} of its pages fail their checksum, the first at byte "
                 f"{(start + int(wrong[0])) * _PAGE_BYTES:,}",
             )  # fmt: skip
@@ -205,13 +211,13 @@ def _check_section(
 ) -> None:
     """Compare the number of records with the bytes their packed points take."""
     if offset + _SECTION.size > size:
-        raise _truncated(where, f"scan {name!r} begins at byte {offset:,} of {size:,}")
+        raise damaged(where, f"scan {name!r} begins at byte {offset:,} of {size:,}")
     kind, length, data_at, _ = _SECTION.unpack(_logical(stream, offset, _SECTION.size))
     if kind != 1 or length > size or data_at >= size:
-        raise _truncated(where, f"scan {name!r}: a section of kind {kind} and {length:,} bytes")
+        raise damaged(where, f"scan {name!r}: a section of kind {kind} and {length:,} bytes")
     least = count * sum(_bits(where, field) for field in fields) // 8
     if length < least:
-        raise _truncated(
+        raise damaged(
             where, f"scan {name!r} promises {count:,} points, at least {least:,} bytes, in a section "
             f"of {length:,}",
         )  # fmt: skip
@@ -261,17 +267,3 @@ def _whole(where: str, text: str | None, what: str, *, signed: bool = False) -> 
     if not bare.isdecimal() or len(bare) > 19:
         raise _malformed(where, f"{what} is {digits[:30]!r}")
     return int(digits)
-
-
-def _malformed(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "the E57 file is malformed", where=where, why=why,
-        remedy="export it again in the scanner's program, or open and save it in CloudCompare",
-    )  # fmt: skip
-
-
-def _truncated(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the E57 file is truncated, damaged, or its header lies", where=where, why=why,
-        remedy="export or download the file again",
-    )  # fmt: skip

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import partial
 from pathlib import Path
 
-from r2s.core.errors import R2SError
-from r2s.guard.preflight import shown
+from r2s.scan.readers.broken import malformed, truncated
 
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
+_malformed = partial(
+    malformed, "the GLB file is malformed", "export the scan again as GLB, or as PLY"
+)
+_truncated = partial(truncated, "the GLB file is truncated or its header lies")
 
 
 def check_glb(path: Path, size: int) -> None:
@@ -49,17 +53,3 @@ def check_glb(path: Path, size: int) -> None:
     embedded = [end for end, v in zip(ends, views, strict=True) if v.get("buffer", 0) == 0]
     if stored and max(embedded, default=0) > stored:
         raise _truncated(path, f"its data should be {max(embedded):,} bytes, it is {stored:,}")
-
-
-def _malformed(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "the GLB file is malformed", where=shown(path), why=why,
-        remedy="export the scan again as GLB, or as PLY",
-    )  # fmt: skip
-
-
-def _truncated(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the GLB file is truncated or its header lies", where=shown(path), why=why,
-        remedy="export or download the file again",
-    )  # fmt: skip

@@ -6,8 +6,10 @@ child process, into integers on disk.
 
 from __future__ import annotations
 
+import errno
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,20 @@ from r2s.guard.preflight import shown
 from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
 from r2s.scan.readers import crs
-from r2s.scan.readers.spool import Records, no_space, spool_file
+from r2s.scan.readers.broken import malformed, no_points, truncated
+from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
 
 # Bytes of a record and where its red, green and blue are, by point format (LAS 1.4 R15, tables 7-17).
 _RECORD_BYTES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)
 _COLOR_AT = {2: 20, 3: 28, 5: 28, 7: 30, 8: 30, 10: 30}
 _MOST_VLRS = 10_000
 _PROBE_ROWS = 200_000
+_malformed = partial(
+    malformed,
+    "the LAS header cannot be trusted",
+    "export the file again; `pdal info --metadata` shows what another program reads in it",
+)
+_truncated = partial(truncated, "the LAS file is truncated or its header lies")
 
 
 @dataclass(frozen=True)
@@ -65,14 +74,18 @@ def read_las(path: Path, kind: str, size: int) -> Capture:
         )
         records = Records(path.open("rb"), dtype, header.offset, header.count)
     else:
-        dtype = np.dtype([("xyz", "<i4", (3,))] + [("rgb", "<u2", (3,))] * colored)
         with spool_file(where) as (spool, stream):
             run_limited(
                 "r2s.scan.readers.las:decode", (path, spool, where, header.count, colored),
                 limits=LIMITS.parse, what=f"lazrs decompressing {where}",
             )  # fmt: skip
-        records = Records(stream, dtype, 0, header.count)
+        records = Records(stream, record_type(colored), 0, header.count)
     return _capture(kind, header, records, where)
+
+
+def record_type(colored: bool) -> np.dtype:
+    """Return the record on disk of a decompressed point."""
+    return np.dtype([("xyz", "<i4", (3,))] + [("rgb", "<u2", (3,))] * colored)
 
 
 def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> None:
@@ -80,12 +93,11 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
     import laspy
     from lazrs import LazrsError  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
-    dtype = np.dtype([("xyz", "<i4", (3,))] + [("rgb", "<u2", (3,))] * colored)
     done = 0
     try:
         with laspy.open(path) as reader, spool.open("wb") as out:
-            for part in reader.chunk_iterator(500_000):
-                table = np.empty(len(part), dtype)
+            for part in reader.chunk_iterator(READ_ROWS):
+                table = np.empty(len(part), record_type(colored))
                 for i, axis in enumerate("XYZ"):
                     table["xyz"][:, i] = part[axis]
                 for i, channel in enumerate(("red", "green", "blue") if colored else ()):
@@ -93,7 +105,9 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
                 out.write(table.tobytes())
                 done += len(part)
     except OSError as exc:
-        raise no_space(where) if exc.errno == 28 else _truncated(where, str(exc)[:200]) from exc
+        raise (
+            no_space(where) if exc.errno == errno.ENOSPC else _truncated(where, str(exc)[:200])
+        ) from exc
     except (LazrsError, laspy.errors.LaspyException, RuntimeError, ValueError) as exc:
         raise _truncated(where, f"its point {done:,} or one after it: {str(exc)[:160]}") from exc
     if done != count:
@@ -141,10 +155,7 @@ def _check_count(
     where: str, size: int, offset: int, count: int, record_bytes: int, *, compressed: bool
 ) -> None:
     if count == 0:
-        raise R2SError(
-            "R2S-SCAN-005", "the file holds no points", where=where, why="its header says 0 points",
-            remedy="record or export the capture again",
-        )  # fmt: skip
+        raise no_points(where, "its header says 0 points")
     if count > LIMITS.points:
         raise _truncated(where, f"it promises {count:,} points, the limit is {LIMITS.points:,}")
     needed = offset + (9 if compressed else count * record_bytes)
@@ -281,18 +292,4 @@ def _degrees(where: str, system: crs.Crs, middle: np.ndarray) -> R2SError:
         why="longitude and latitude have no common length; a scene needs metres",
         remedy=f"pdal translate '{where}' metres.las reprojection "
         f"--filters.reprojection.out_srs=EPSG:{code}",
-    )  # fmt: skip
-
-
-def _malformed(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "the LAS header cannot be trusted", where=where, why=why,
-        remedy="export the file again; `pdal info --metadata` shows what another program reads in it",
-    )  # fmt: skip
-
-
-def _truncated(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the LAS file is truncated or its header lies", where=where, why=why,
-        remedy="export or download the file again",
     )  # fmt: skip

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from r2s.core.errors import R2SError
 from r2s.guard.limits import LIMITS
-from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Rows, color_bytes
+from r2s.scan.readers.broken import malformed, truncated
 from r2s.scan.readers.lzf import LzfError, decompress
 
 _TYPES = {
@@ -21,6 +21,10 @@ _TYPES = {
 _KEYS = (
     "VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA",
 )  # fmt: skip
+_malformed = partial(
+    malformed, "the PCD header cannot be trusted", "pcl_convert_pcd_ascii_binary {file} fixed.pcd 1"
+)
+_truncated = partial(truncated, "the PCD file is truncated or its header lies")
 
 
 @dataclass(frozen=True)
@@ -239,17 +243,3 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
         viewpoint=position,
         viewpoint_is_default=not position.any(),
     )
-
-
-def _malformed(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "the PCD header cannot be trusted", where=shown(path), why=why,
-        remedy=f"pcl_convert_pcd_ascii_binary '{shown(path)}' fixed.pcd 1",
-    )  # fmt: skip
-
-
-def _truncated(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the PCD file is truncated or its header lies", where=shown(path), why=why,
-        remedy="export or download the file again",
-    )  # fmt: skip

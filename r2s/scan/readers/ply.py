@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from r2s.core.errors import R2SError
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, Rows, color_bytes
+from r2s.scan.readers.broken import malformed, no_points, truncated
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -25,6 +27,12 @@ _COLORS = (
     ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("r", "g", "b"),
 )
+_malformed = partial(
+    malformed,
+    "the PLY file is malformed",
+    "open and save it again as binary PLY, for example in CloudCompare or MeshLab",
+)
+_truncated = partial(truncated, "the PLY file is truncated or its header lies")
 
 
 @dataclass(frozen=True)
@@ -144,10 +152,7 @@ def _check(path: Path, size: int, encoding: str, raw: list, offset: int) -> Head
             f"least {least:,} bytes, and holds {size - offset:,}",
         )  # fmt: skip
     if vertex.count == 0:
-        raise R2SError(
-            "R2S-SCAN-005", "the file holds no points", where=shown(path),
-            why="its header says element vertex 0", remedy="record or export the capture again",
-        )  # fmt: skip
+        raise no_points(path, "its header says element vertex 0")
     return Header(encoding, tuple(elements), offset)
 
 
@@ -298,17 +303,3 @@ def _cloud(vertex: np.ndarray) -> Capture:
 
 def _columns(vertex: np.ndarray, options: tuple[tuple[str, ...], ...]) -> tuple[str, ...] | None:
     return next((o for o in options if set(o) <= set(vertex.dtype.names or ())), None)
-
-
-def _malformed(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "the PLY file is malformed", where=shown(path), why=why,
-        remedy="open and save it again as binary PLY, for example in CloudCompare or MeshLab",
-    )  # fmt: skip
-
-
-def _truncated(path: Path, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the PLY file is truncated or its header lies", where=shown(path), why=why,
-        remedy="export or download the file again",
-    )  # fmt: skip

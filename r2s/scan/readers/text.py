@@ -7,16 +7,18 @@ import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from r2s.core.errors import R2SError, UnsafeInput
+from r2s.core.errors import UnsafeInput
 from r2s.guard.limits import KIB, LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
+from r2s.scan.readers.broken import malformed, no_points, truncated
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
     Layout,
@@ -35,6 +37,12 @@ _MOST_RATIO, _RATIO_FROM = 100, 64 * MIB
 # More unreadable lines than this part of all, and the file is not what it seems.
 _MOST_BAD = 0.01
 _PROBE_ROWS = 100_000
+_malformed = partial(
+    malformed,
+    "this table of numbers is not a point cloud that can be read",
+    "give it one line per point, with a first line that names the columns: x,y,z,...",
+)
+_truncated = partial(truncated, "the text cloud is truncated or its first line lies")
 
 
 @dataclass
@@ -161,10 +169,7 @@ def _check(where: str, layout: Layout, tally: _Tally) -> None:
             where, f"it promises {tally.promised:,} points and has {tally.rows:,} lines"
         )
     if tally.rows == 0:
-        raise R2SError(
-            "R2S-SCAN-005", "the file holds no points", where=where, why="no line of it is a point",
-            remedy="record or export the capture again",
-        )  # fmt: skip
+        raise no_points(where, "no line of it is a point")
 
 
 def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capture:
@@ -247,17 +252,3 @@ def _chunks(path: Path, where: str) -> Iterator[bytes]:
                 yield whole[:end]
     if rest.strip():
         yield rest + b"\n"
-
-
-def _malformed(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-003", "this table of numbers is not a point cloud that can be read", where=where,
-        why=why, remedy="give it one line per point, with a first line that names the columns: x,y,z,...",
-    )  # fmt: skip
-
-
-def _truncated(where: str, why: str) -> R2SError:
-    return R2SError(
-        "R2S-SCAN-004", "the text cloud is truncated or its first line lies", where=where, why=why,
-        remedy="export or download the file again",
-    )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from r2s.core.rigid import quat_to_matrix, transform
+from r2s.core.rigid import transform_of_pose
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import Frame, Intrinsics, Layout, malformed, no_frames, skipped
 
@@ -69,10 +69,14 @@ def pose_at(stamp: float, stamps: np.ndarray, poses: np.ndarray) -> tuple[np.nda
     if 0 < after < len(stamps) and stamps[after] - stamps[after - 1] <= GAP_S:
         a, b = poses[after - 1], poses[after]
         share = (stamp - stamps[after - 1]) / (stamps[after] - stamps[after - 1])
-        return _matrix(_between(a, b, float(share))), True
+        return transform_of_pose(_between(a, b, float(share))), True
     near = [i for i in (after - 1, after) if 0 <= i < len(stamps)]
     best = min(near, key=lambda i: abs(stamps[i] - stamp))
-    return (_matrix(poses[best]), False) if abs(stamps[best] - stamp) <= PAIR_S else (None, False)
+    return (
+        (transform_of_pose(poses[best]), False)
+        if abs(stamps[best] - stamp) <= PAIR_S
+        else (None, False)
+    )
 
 
 def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
@@ -85,10 +89,6 @@ def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     else:
         q = (np.sin((1 - share) * angle) * qa + np.sin(share * angle) * qb) / np.sin(angle)
     return np.concatenate([a[:3] + share * (b[:3] - a[:3]), q])
-
-
-def _matrix(pose: np.ndarray) -> np.ndarray:
-    return transform(quat_to_matrix(pose[[6, 3, 4, 5]]), pose[:3])
 
 
 def _trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:

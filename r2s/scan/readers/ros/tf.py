@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from r2s.core.rigid import inverse, quat_to_matrix, transform
+from r2s.core.rigid import inverse, transform_of_pose
 
 # Between two transforms farther apart than this nothing is interpolated [s].
 GAP_S = 1.0
@@ -37,18 +37,18 @@ class Edge:
     def at(self, stamp: int) -> np.ndarray | None:
         """Return T_parent_child (4, 4) at a time [ns], or None where none is close enough."""
         if self.static:
-            return _matrix(self.poses[-1])
+            return transform_of_pose(self.poses[-1])
         after = int(np.searchsorted(self.stamps, stamp))
         if 0 < after < len(self.stamps):
             a, b = int(self.stamps[after - 1]), int(self.stamps[after])
             if (b - a) * _NS <= GAP_S:
-                return _matrix(
+                return transform_of_pose(
                     _between(self.poses[after - 1], self.poses[after], (stamp - a) / (b - a))
                 )
         near = [i for i in (after - 1, after) if 0 <= i < len(self.stamps)]
         best = min(near, key=lambda i: abs(int(self.stamps[i]) - stamp))
         close = abs(int(self.stamps[best]) - stamp) * _NS <= BEYOND_S
-        return _matrix(self.poses[best]) if close else None
+        return transform_of_pose(self.poses[best]) if close else None
 
 
 class Tree:
@@ -132,7 +132,3 @@ def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     """Interpolate two poses: the position on the line, the rotation on the chord (steps are small)."""
     q = b[3:] if a[3:] @ b[3:] >= 0 else -b[3:]
     return np.concatenate([a[:3] + share * (b[:3] - a[:3]), a[3:] + share * (q - a[3:])])
-
-
-def _matrix(pose: np.ndarray) -> np.ndarray:
-    return transform(quat_to_matrix(pose[[6, 3, 4, 5]]), pose[:3])
