@@ -97,7 +97,7 @@ def _module(name: str, **members: Any) -> str:
     return name
 
 
-def companions(role: str, path: Path) -> list[Path]:
+def companions(role: str, path: Path, config: SourceConfig) -> list[Path]:
     return [path, *sorted(path.parent.glob("*.side"))]
 
 

@@ -7,14 +7,15 @@ not names: `validate` uses the scene the policy was trained in, whatever `scene/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2s.core.errors import GateFailed, R2SError, UsageError
 from r2s.engine import catalog
+from r2s.engine.lineage import made_by
 from r2s.engine.names import checked_name, name_from
-from r2s.engine.step import Step
+from r2s.engine.step import Step, step_of
 from r2s.store.names import is_name
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def reconstruction_for(store: Store, scan_digest: str, name: str, settings: Sett
     held = store.ref(f"reconstruction/{name}")
     fresh = held is not None and store.get(held).inputs.get("scan") == scan_digest
     if held is not None and fresh and not settings.touches(catalog.RECONSTRUCT):
-        return held
+        return _as_before(store, held, f"reconstruction/{name}")
     return reconstruct(scan_digest, name, settings)
 
 
@@ -241,8 +242,20 @@ def validation_for(
     held = store.ref(f"validation/{name}")
     fresh = held is not None and store.get(held).inputs.get("policy") == policy_digest
     if held is not None and fresh and not settings.touches(catalog.VALIDATE):
-        return held
+        return _as_before(store, held, f"validation/{name}")
     return validate(policy_digest, scene, name, settings)
+
+
+def _as_before(store: Store, held: str, ref: str) -> Step | str:
+    """Return the step that made an artifact, settings and all: a new stage version makes it anew.
+
+    What was not made in this workspace, or with settings that are no more, stays as it is.
+    """
+    made = made_by(store, held)
+    try:
+        return held if made is None else replace(step_of(made), ref=ref)
+    except UsageError:
+        return held
 
 
 def rest_of_chain(store: Store, name: str, settings: Settings) -> Step:

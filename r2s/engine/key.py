@@ -51,7 +51,9 @@ def action(
         "stage_version": module.STAGE_VERSION,
         "inputs": dict(inputs),
         "config": config.model_dump(mode="json", exclude=set(getattr(module, "NO_EFFECT", ()))),
-        "sources": {role: source_digests(stage, role, sources[role]) for role in sources},
+        "sources": {
+            role: source_digests(stage, role, path, config) for role, path in sources.items()
+        },
         "seed": seed,
         "tools": {name: tool_version(name) for name in module.TOOLS},
         "facets": {**_facets(module.TOOLS), **stage.facets(config)},
@@ -59,7 +61,7 @@ def action(
     return Action(digest_json(components), components)
 
 
-def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
+def source_digests(stage: StageSpec, role: str, path: Path, config: Frozen) -> dict[str, str]:
     """Return name to digest of every file of a source.
 
     The named file counts by its suffix only, so that renaming or moving it changes nothing; its
@@ -80,7 +82,7 @@ def source_digests(stage: StageSpec, role: str, path: Path) -> dict[str, str]:
     not_special(path)  # a pipe or /dev/zero would be read for ever
     digests = {}
     folder = path if path.is_dir() else path.parent
-    for each in stage.source_files(role, path):
+    for each in stage.source_files(role, path, config):
         name = path.suffix.lower() if each == path else _relative(each, folder)
         try:
             digests[name] = digest_folder(each) if each.is_dir() else digest_file(each)

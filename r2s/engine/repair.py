@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2s.core.errors import NotReproducible, R2SError
@@ -11,7 +10,7 @@ from r2s.engine.catalog import STAGES
 from r2s.engine.execute import Executor
 from r2s.engine.key import action
 from r2s.engine.stage import StageSpec
-from r2s.engine.step import Step
+from r2s.engine.step import step_of
 
 if TYPE_CHECKING:
     from r2s.engine.execute import Reporter
@@ -58,27 +57,3 @@ def remake(
             remedy=f"r2s diff {record['output'][7:19]} {digest[7:19]}",
         )
     return digest
-
-
-def step_of(record: Mapping[str, Any], stages: Mapping[str, StageSpec] = STAGES) -> Step:
-    """Return the step a run record tells of, without a ref.
-
-    Raises:
-        R2SError: this r2s has no such stage.
-    """
-    components = record["components"]
-    if components["stage"] not in stages:
-        raise R2SError(
-            "R2S-ENGINE-012",
-            f"this r2s has no stage {components['stage']!r}",
-            where=record["output"],
-            remedy="pip install --upgrade r2s-pipeline",
-        )
-    stage = stages[components["stage"]]
-    return Step(
-        stage,
-        stage.config(components["config"]),
-        inputs=components["inputs"],
-        sources={role: Path(path) for role, path in record["sources"].items()},
-        seed=components["seed"],
-    )

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class StageModule(Protocol):
     """The contract of `r2s.<package>.stage`.
 
-    Optional besides: `source_files(role, path)` for stages with foreign inputs, `facets(config)` for
-    platform facts that change the bytes (accelerator, XLA flags), `accept(artifact, config)` that
+    Optional besides: `source_files(role, path, config)` for stages with foreign inputs, `facets(config)`
+    for platform facts that change the bytes (accelerator, XLA flags), `accept(artifact, config)` that
     raises an `R2SError` when a finished artifact must not get a ref (a failed audit), `NO_EFFECT`:
     names of config fields that change no byte of the result (threads), which stay out of the key.
     """
@@ -73,13 +73,13 @@ class StageSpec:
         """
         return validated(self.load().Config, values, where=where or self.command)
 
-    def source_files(self, role: str, path: Path) -> list[Path]:
+    def source_files(self, role: str, path: Path, config: Frozen) -> list[Path]:
         """Return every file the source consists of, the named one first.
 
         A folder is not among the files that a stage lists of it: it may hold more than they.
         """
         files = getattr(self.load(), "source_files", None)
-        found = list(files(role, path)) if files else [path]
+        found = list(files(role, path, config)) if files else [path]
         if path.is_dir() and path not in found:
             return found
         return [path, *(each for each in found if each != path)]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r2s.core.errors import R2SError
+from r2s.engine.catalog import STAGES
 from r2s.engine.stage import StageSpec
 
 if TYPE_CHECKING:
@@ -55,3 +57,27 @@ def in_order(target: Step) -> list[Step]:
 
     visit(target)
     return ordered
+
+
+def step_of(record: Mapping[str, Any], stages: Mapping[str, StageSpec] = STAGES) -> Step:
+    """Return the step a run record tells of, without a ref.
+
+    Raises:
+        R2SError: this r2s has no such stage.
+    """
+    components = record["components"]
+    if components["stage"] not in stages:
+        raise R2SError(
+            "R2S-ENGINE-012",
+            f"this r2s has no stage {components['stage']!r}",
+            where=record["output"],
+            remedy="pip install --upgrade r2s-pipeline",
+        )
+    stage = stages[components["stage"]]
+    return Step(
+        stage,
+        stage.config(components["config"]),
+        inputs=components["inputs"],
+        sources={role: Path(path) for role, path in record["sources"].items()},
+        seed=components["seed"],
+    )

@@ -108,14 +108,13 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
 
 
 def _read(path: Path, config: Config) -> Description:
-    package_path = tuple(Path(folder).expanduser().resolve() for folder in config.package_path)
     if is_mjcf(path):
         from r2s.robot.mjcf import read_mjcf
 
-        return read_mjcf(path, package_path)
+        return read_mjcf(path, config.package_folders)
     from r2s.robot.urdf import read_urdf
 
-    return read_urdf(path, package_path)
+    return read_urdf(path, config.package_folders)
 
 
 def _thin_visuals(robot: Description) -> None:

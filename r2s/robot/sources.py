@@ -13,15 +13,15 @@ def is_mjcf(path: Path) -> bool:
     return read_xml(path).tag == "mujoco"
 
 
-def referenced_files(path: Path) -> list[Path]:
+def referenced_files(path: Path, package_path: tuple[Path, ...] = ()) -> list[Path]:
     """Return the description and every existing file it references, sorted, the description first."""
     if is_mjcf(path):
         from r2s.robot.mjcf_files import mjcf_files
 
-        return mjcf_files(path)
+        return mjcf_files(path, package_path)
     from r2s.robot.urdf import mesh_names
 
-    resolver = Resolver(path)
+    resolver = Resolver(path, package_path)
     found = {file for name in mesh_names(path) if (file := resolver.find(name)) is not None}
     for mesh in list(found):
         if mesh.suffix.lower() == ".obj":  # its colours are in a second file

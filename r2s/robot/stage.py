@@ -37,12 +37,17 @@ class Config(Frozen):
     )
     robot_name: str = Field("", description="name of the robot; empty: taken from the file")
 
+    @property
+    def package_folders(self) -> tuple[Path, ...]:
+        """`package_path` as whole paths."""
+        return tuple(Path(folder).expanduser().resolve() for folder in self.package_path)
 
-def source_files(role: str, path: Path) -> list[Path]:
+
+def source_files(role: str, path: Path, config: Config) -> list[Path]:
     """Return the description and every file it references that exists."""
     from r2s.robot.sources import referenced_files
 
-    return referenced_files(path)
+    return referenced_files(path, config.package_folders)
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Robot:

@@ -96,7 +96,7 @@ class Config(Frozen):
         return crop
 
 
-def source_files(role: str, path: Path) -> list[Path]:
+def source_files(role: str, path: Path, config: Config) -> list[Path]:
     """Return every file the capture consists of.
 
     An OBJ has materials and textures beside it; a folder has the files its manifests name, and a folder

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,12 +126,16 @@ def bad_name(name: str, reason: str, suggestion: str) -> R2SError:
 
 
 def unknown_ref(name: str, known: Sequence[str]) -> R2SError:
+    under_it = [each for each in known if each.endswith(f"/{name}")]
+    near = under_it or difflib.get_close_matches(name, known, n=3)
     listed = ", ".join(known[:8]) if known else "none yet"
     return R2SError(
         "R2S-STORE-021",
         f"there is no artifact called {name!r} in this workspace",
-        why=f"the names here are: {listed}",
-        remedy="r2s status",
+        why=f"the nearest names are: {', '.join(near)}"
+        if near
+        else f"the names here are: {listed}",
+        remedy=f"r2s show {near[0]}" if near else "r2s status",
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 from r2s.core.errors import GateFailed, R2SError, UsageError
 from r2s.engine import advice, catalog, graph
 from r2s.engine.graph import Settings
+from r2s.engine.key import action
+from r2s.engine.plan import Planner
 from r2s.engine.step import Step, in_order
 from r2s.store import Store
 
@@ -54,6 +56,27 @@ def lab(store: Store) -> dict[str, str]:
 
 
 def test_a_fresh_reconstruction_is_used_as_it_is(store: Store, lab):
+    made = graph.reconstruction_for(store, lab["scan"], "lab", SETTINGS)
+    assert made == lab["reconstruction"]
+
+
+def test_one_made_here_is_made_again_as_it_was_when_its_stage_changes(store: Store, lab):
+    config = catalog.RECONSTRUCT.config({"max_static_geoms": 64})
+    done = action(
+        catalog.RECONSTRUCT, config=config, inputs={"scan": lab["scan"]}, sources={}, seed=3
+    )
+    record = {"key": done.key, "components": done.components, "sources": {}}
+    store.put_run(done.key, {**record, "output": lab["reconstruction"], "stage": "reconstruct"})
+    made = graph.reconstruction_for(store, lab["scan"], "lab", SETTINGS)
+    assert isinstance(made, Step)
+    assert (made.config, made.seed, made.ref) == (config, 3, "reconstruction/lab")
+    assert Planner(store).decide(made, made.inputs).record is not None
+
+
+def test_one_made_with_settings_that_are_no_more_stays(store: Store, lab):
+    components = {"stage": "reconstruct", "config": {"a_setting_of_old": 1}, "seed": 0}
+    record = {"components": components, "output": lab["reconstruction"], "started": "2026"}
+    store.put_run("0" * 64, {**record, "inputs": {}, "sources": {}})
     made = graph.reconstruction_for(store, lab["scan"], "lab", SETTINGS)
     assert made == lab["reconstruction"]
 

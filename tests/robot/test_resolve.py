@@ -9,7 +9,7 @@ import trimesh
 
 from r2s.core.errors import R2SError
 from r2s.robot.resolve import Resolver
-from r2s.robot.stage import source_files
+from r2s.robot.stage import Config, source_files
 from r2s.robot.urdf import read_urdf
 from tests.robot.conftest import link
 
@@ -78,7 +78,16 @@ def test_a_missing_mesh_that_is_seen_and_touched_is_refused(write_urdf):
 
 def test_source_files_are_the_urdf_and_every_mesh(example_robots):
     path = example_robots / "so_arm_description/urdf/so101.urdf"
-    files = source_files("robot", path)
+    files = source_files("robot", path, Config())
     assert files[0] == path
     assert len(files) == 14 and all(file.is_file() for file in files)
     assert {file.suffix for file in files[1:]} == {".stl"}
+
+
+def test_a_mesh_found_through_the_package_path_is_a_source_file(package: Path, tmp_path: Path):
+    mesh = package / "meshes" / "part.stl"
+    urdf = tmp_path / "elsewhere.urdf"
+    shape = '<mesh filename="package://checkout/meshes/part.stl"/>'
+    urdf.write_text(f'<robot name="r">{link("base", shape=shape)}</robot>')
+    assert source_files("robot", urdf, Config()) == [urdf]
+    assert source_files("robot", urdf, Config(package_path=(str(package),))) == [urdf, mesh]

@@ -18,7 +18,7 @@ from r2s.engine.key import source_digests
 from r2s.scan.readers import read
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd import pixels, tum
-from r2s.scan.stage import source_files
+from r2s.scan.stage import Config, source_files
 
 TUM = "rgbd_tum_fr1_desk"
 K = np.array([[room.FX, 0, room.CX], [0, room.FY, room.CY], [0, 0, 1]])
@@ -292,18 +292,18 @@ def test_flying_pixels_go_and_slanted_floors_stay():
 
 def test_a_folder_capture_is_exactly_the_files_it_uses(shared_data, tmp_path):
     folder = shared_data / "scans" / TUM
-    names = {p.relative_to(folder).as_posix() for p in source_files("capture", folder)}
+    names = {p.relative_to(folder).as_posix() for p in source_files("capture", folder, Config())}
     assert {"associate.txt", "groundtruth.txt", "depth.txt"} <= names
     assert len(names) == 3 + 18 and "rgb.txt" not in names
     write_redwood(tmp_path)
-    key = source_digests(catalog.STAGES["scan"], "capture", tmp_path)
+    key = source_digests(catalog.STAGES["scan"], "capture", tmp_path, Config())
     assert len(key) == 18 and "depth/00000.png" in key
     (tmp_path / "notes.txt").write_text("not of the capture")
-    assert source_digests(catalog.STAGES["scan"], "capture", tmp_path) == key
+    assert source_digests(catalog.STAGES["scan"], "capture", tmp_path, Config()) == key
     moved = tmp_path.rename(tmp_path.with_name("elsewhere"))
-    assert source_digests(catalog.STAGES["scan"], "capture", moved) == key
+    assert source_digests(catalog.STAGES["scan"], "capture", moved, Config()) == key
     room.write_depth(moved / "depth/00000.png", np.ones(room.SHAPE))
-    assert source_digests(catalog.STAGES["scan"], "capture", moved) != key
+    assert source_digests(catalog.STAGES["scan"], "capture", moved, Config()) != key
 
 
 def test_an_unknown_folder_is_refused_before_it_is_hashed(tmp_path, monkeypatch):
@@ -315,7 +315,7 @@ def test_an_unknown_folder_is_refused_before_it_is_hashed(tmp_path, monkeypatch)
 
     monkeypatch.setattr(key, "digest_file", never)
     with pytest.raises(R2SError, match="no layout r2s knows") as caught:
-        source_digests(catalog.STAGES["scan"], "capture", tmp_path)
+        source_digests(catalog.STAGES["scan"], "capture", tmp_path, Config())
     assert caught.value.code == "R2S-FILE-002" and "Polycam" in caught.value.why
 
 

@@ -18,7 +18,7 @@ from r2s.core.rigid import apply, inverse, matrix_to_quat, rpy_to_matrix, transf
 from r2s.scan.readers import read
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.ros import cloud, tf
-from r2s.scan.stage import source_files
+from r2s.scan.stage import Config, source_files
 
 WATERCAN = "rosbag1_watercan/watercan.bag"
 ROS2 = get_typestore(Stores.ROS2_HUMBLE)
@@ -145,7 +145,7 @@ def test_clouds_of_a_moving_lidar_are_put_together(tmp_path, plugin):
     assert any("topic /points" in fact for fact in capture.facts)
     assert any("4 clouds are merged" in fact for fact in capture.facts)
     data = next(p for p in path.iterdir() if p.suffix != ".yaml")
-    assert source_files("capture", path) == [path / "metadata.yaml", data]
+    assert source_files("capture", path, Config()) == [path / "metadata.yaml", data]
     bare = read(data)
     np.testing.assert_array_equal(bare.points, rows.points)
     data.rename(tmp_path / "named.otherwise")
@@ -335,4 +335,4 @@ def test_a_damaged_folder_is_an_error(tmp_path):
             read(path)
         assert said in str(caught.value), str(caught.value)
         with pytest.raises(R2SError):
-            source_files("capture", path)
+            source_files("capture", path, Config())

@@ -32,6 +32,17 @@ def test_unknown_refs_are_none_and_removed_refs_keep_their_history(store):
         store.delete_ref("scan/lab")
 
 
+def test_an_unknown_name_is_answered_with_those_near_it(store):
+    store.set_ref("scan/lab", put(store, "a"), "")
+    for wrong in ("lab", "scan/lob"):
+        with pytest.raises(R2SError) as caught:
+            store.resolve(wrong)
+        assert caught.value.remedy == "r2s show scan/lab"
+    with pytest.raises(R2SError, match="no artifact called") as caught:
+        store.resolve("xxxx")
+    assert "scan/lab" in caught.value.why
+
+
 def test_a_ref_needs_its_artifact(store):
     with pytest.raises(IntegrityError):
         store.set_ref("scan/lab", "sha256:" + "0" * 64, "")
