@@ -96,7 +96,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     power = 10.0 ** np.floor(np.log10(span / count))
     step = next((m * power for m in (1, 2, 2.5, 5, 10) if span / (m * power) <= count), 10 * power)
     first = np.ceil(low / step - 1e-9) * step
-    return [round(float(v), 12) for v in np.arange(first, high + step * 1e-6, step)]
+    return [round(float(v), 12) + 0.0 for v in np.arange(first, high + step * 1e-6, step)]
 
 
 def short(value: float) -> str:
