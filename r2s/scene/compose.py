@@ -70,6 +70,7 @@ def compose(
     exclude: Sequence[tuple[str, str]] = (),
     visuals: Sequence[str | None] = (),
     held: bool = False,
+    most_contacts: int = 0,
     view: tuple[np.ndarray, float] | None = None,
 ) -> bytes:
     """Return one model's MJCF.
@@ -80,6 +81,8 @@ def compose(
         exclude: further pairs of bodies that never touch.
         visuals: per visual of the place its asset file, or None; () leaves them out.
         held: movable things stay where they are: bodies without a joint.
+        most_contacts: how many contacts MJX solves for, the deepest first (MuJoCo has no such bound);
+            0: one for each that any pair of colliders could have, which are hundreds.
         view: centre (3,) and extent [m] for viewers.
     """
     robot = copy.deepcopy(robot)
@@ -89,6 +92,9 @@ def compose(
         fusestatic="false", discardvisual="false",
     )  # fmt: skip
     ET.SubElement(root, "option", options.attributes())
+    if most_contacts:
+        custom = ET.SubElement(root, "custom")
+        ET.SubElement(custom, "numeric", name="max_contact_points", data=str(most_contacts))
     if view is not None:
         _viewer(root, *view)
     default = ET.SubElement(root, "default")

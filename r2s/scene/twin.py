@@ -13,6 +13,7 @@ from r2s.core.rigid import quat_to_matrix
 from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
 from r2s.scene.distance import distance_to_geom
 from r2s.scene.environment import Environment, geom_bounds
+from r2s.scene.meetings import with_meetings
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import ROBOT_FILE, robot_tree
 from r2s.scene.signals import Vocabulary
@@ -21,6 +22,8 @@ from r2s.scene.training_shapes import distance_to_bounds, training_environment
 ASSETS = "assets"
 VIEW_TIMESTEP_S = 0.0005
 NEAR_M = 0.03
+# A capsule lies on a plane with two contacts; no robot touches something with all of its links.
+CONTACTS_PER_GEOM, LEAST_CONTACTS = 2, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +94,13 @@ class Twin:
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
+        place, robot = self.training_place(), robot_tree(self.robot, exact=False, visuals=False)
+        moving = sum(1 for _ in robot.root.iter("geom"))
+        if not self.held:
+            moving += sum(len(thing.geoms) for thing in place.things if thing.movable)
         xml = compose(
-            self.training_place(),
-            robot_tree(self.robot, exact=False, visuals=False),
+            place,
+            robot,
             self.stance,
             Options(self.timestep_s),
             name=f"{self.robot.info.name}-train",
@@ -101,6 +108,7 @@ class Twin:
             sites=self.vocabulary.sites,
             exclude=self.exclude,
             held=self.held,
+            most_contacts=max(LEAST_CONTACTS, CONTACTS_PER_GEOM * moving),
         )
         return with_home(xml, self.robot_assets, self.stance) if home else xml
 
@@ -150,7 +158,7 @@ class Twin:
         """Return the scene folder."""
         return {
             VIEW_FILE: self.view_xml(),
-            TRAIN_FILE: self.train_xml(),
+            TRAIN_FILE: with_meetings(self.train_xml(), self.robot_assets),
             **dict(sorted(self.assets.items())),
         }
 

@@ -12,7 +12,7 @@ from mujoco.batch import Batch
 
 from r2s.core.errors import R2SError
 from r2s.sim.environment import Environment
-from r2s.sim.mjx import mjx, put_model, same_types
+from r2s.sim.mjx import COMPILER_OPTIONS, mjx, put_model, same_types
 
 # MJX computes in float32 (relative 6e-8) and its solver stops at another iterate than C's. Measured on
 # arms of 2 to 6 joints: 1e-7 to 3e-7 in free motion. A copy that touches something, or whose actuator
@@ -80,7 +80,7 @@ def engine_parity(environment: Environment, copies: int = 16, seed: int = 0) -> 
         )
         return velocities[0], data.qpos
 
-    first, last = jax.jit(jax.vmap(run))(qpos, jnp.float32(ctrl))
+    first, last = jax.jit(jax.vmap(run), compiler_options=COMPILER_OPTIONS)(qpos, jnp.float32(ctrl))
     return EngineParity(
         np.abs(np.asarray(first) - velocity).max(axis=1),
         np.abs(np.asarray(last) - position).max(axis=1),
