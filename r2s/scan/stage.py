@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, find_ground, world_from_source
 from r2s.scan.interior import find_eyes
 from r2s.scan.look import Look, seen, take_a_look
-from r2s.scan.readers import companions, read
+from r2s.scan.readers import companions, read_all
 from r2s.scan.readers.asked import Asked
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
@@ -81,11 +81,16 @@ class Config(Frozen):
         None, ge=0, description="read this one cloud of the topic only, counted from 0"
     )
 
+    registered: bool = Field(
+        False, description="several clouds are in one frame already: do not move them"
+    )
+
     @property
     def asked(self) -> Asked:
         """What of this the readers need."""
         return Asked(
-            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message
+            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message,
+            self.registered,
         )  # fmt: skip
 
     @field_validator("crop")
@@ -106,14 +111,34 @@ def source_files(role: str, path: Path, config: Config) -> list[Path]:
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scan:
-    """Read, clean, scale, level and voxelise the capture `context.sources["capture"]`."""
+    """Read, clean, scale, level and voxelise the capture, one source or several clouds.
+
+    Sources: `capture`, and further overlapping clouds in the order of their roles.
+    """
+    paths = [context.sources[role] for role in sorted(context.sources)]
+    try:
+        return _run(paths, config, context)
+    except R2SError as error:
+        if len(paths) > 1:  # a command to paste names them all
+            every = " ".join(f"'{shown(path)}'" for path in paths)
+            error.remedy = error.remedy.replace(
+                f"r2s scan '{shown(paths[0])}' -", f"r2s scan {every} -"
+            )
+        raise
+
+
+def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     started = time.perf_counter()
-    path = context.sources["capture"]
-    where = shown(path)
+    where = shown(paths[0])
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
     context.progress("reading", 0)
-    capture = read(path, config.asked)
+
+    def told(done: float, total: float) -> None:
+        context.progress("reading", done, total)
+        context.stop_if_cancelled()
+
+    capture = read_all(paths, config.asked, told)
     context.stop_if_cancelled()
     context.progress("looking", 0)
     look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)

@@ -15,14 +15,15 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Rows
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, damaged, read_header
-from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
+from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
 from r2s.scan.viewpoints import MOST_LAYERED, layered_share
 
 _PROBE_ROWS, _JUDGED_SCANS = 100_000, 16
 
 
-def read_e57(path: Path, size: int) -> Capture:
+def read_e57(path: Path, size: int, told: Told = unheard) -> Capture:
     """Open an E57 file of `size` bytes. libe57 decodes it in a child process, in pieces."""
     scans = read_header(path, size)
     where = shown(path)
@@ -36,12 +37,14 @@ def read_e57(path: Path, size: int) -> Capture:
          "color_scale": 255.0 / s.color_max if colored else 0.0}
         for s in scans
     ]  # fmt: skip
+    count = sum(scan.count for scan in scans)
     with spool_file(where) as (spool, stream):
         run_limited(
             "r2s.scan.readers.e57:decode", (path, spool, where, plans, colored, single),
             limits=LIMITS.parse, what=f"libe57 reading {where}",
+            watch=growth(spool, count * record_type(colored, single).itemsize, told),
         )  # fmt: skip
-    records = Records(stream, record_type(colored, single), 0, sum(s.count for s in scans))
+    records = Records(stream, record_type(colored, single), 0, count)
     return _capture(scans, records, colored)
 
 

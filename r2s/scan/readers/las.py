@@ -21,8 +21,9 @@ from r2s.guard.preflight import shown
 from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
 from r2s.scan.readers import crs
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import malformed, no_points, truncated
-from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
+from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
 
 # Bytes of a record and where its red, green and blue are, by point format (LAS 1.4 R15, tables 7-17).
 _RECORD_BYTES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)
@@ -59,7 +60,7 @@ class Header:
     records: dict[int, bytes]
 
 
-def read_las(path: Path, kind: str, size: int) -> Capture:
+def read_las(path: Path, kind: str, size: int, told: Told = unheard) -> Capture:
     """Open a LAS or LAZ file of `size` bytes."""
     header = read_header(path, size, compressed=kind == "laz")
     where = shown(path)
@@ -78,6 +79,7 @@ def read_las(path: Path, kind: str, size: int) -> Capture:
             run_limited(
                 "r2s.scan.readers.las:decode", (path, spool, where, header.count, colored),
                 limits=LIMITS.parse, what=f"lazrs decompressing {where}",
+                watch=growth(spool, header.count * record_type(colored).itemsize, told),
             )  # fmt: skip
         records = Records(stream, record_type(colored), 0, header.count)
     return _capture(kind, header, records, where)

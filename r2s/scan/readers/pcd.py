@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS
 from r2s.scan.capture import Capture, Rows, color_bytes
 from r2s.scan.readers.broken import malformed, truncated
@@ -241,5 +242,13 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
         has_normals=has_normals,
         organized=(height, width) if height > 1 else None,
         viewpoint=position,
+        pose=_pose(header.viewpoint),
         viewpoint_is_default=not position.any(),
     )
+
+
+def _pose(viewpoint: tuple[float, ...]) -> np.ndarray | None:
+    """Return the pose (4, 4) of a VIEWPOINT `tx ty tz qw qx qy qz`; None where it is the default or none."""
+    if viewpoint == (0, 0, 0, 1, 0, 0, 0) or not any(viewpoint[3:]):
+        return None
+    return transform(quat_to_matrix(viewpoint[3:]), viewpoint[:3])

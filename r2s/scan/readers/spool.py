@@ -10,13 +10,14 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from r2s.core.errors import R2SError, ResourceError
+from r2s.scan.readers.asked import Told
 
 READ_ROWS = 500_000
 
@@ -81,6 +82,16 @@ def spool_file(where: str) -> Iterator[tuple[Path, IO[bytes]]]:
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def growth(spool: Path, total: int, told: Told) -> Callable[[], None]:
+    """Return a watch of a file that a child fills: tells how much of `total` bytes is there."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            told(float(spool.stat().st_size), float(total))
+
+    return watch
 
 
 def no_space(where: str) -> R2SError:
