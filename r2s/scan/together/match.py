@@ -13,6 +13,8 @@ from r2s.core.rigid import apply, transform
 
 _MOST_PAIRS, _SEEDS, _GROUP = 1500, 100, 24
 _CHUNK = 2000
+# Poses nearer to each other than this many voxels come to one when they are refined.
+_APART = 8.0
 
 
 def hypotheses(
@@ -47,7 +49,7 @@ def hypotheses(
     found.sort(key=lambda each: -each[0])
     kept: list[np.ndarray] = []
     for _, T in found:
-        if len(kept) < count and all(differ(T, other, b, 3 * voxel) for other in kept):
+        if len(kept) < count and all(differ(T, other, b, _APART * voxel) for other in kept):
             kept.append(T)
     return kept
 
