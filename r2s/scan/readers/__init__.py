@@ -17,6 +17,7 @@ from r2s.scan.readers.refused import refusal
 
 READABLE = (
     "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
+    "pcap", "osf",
 )  # fmt: skip
 
 
@@ -87,6 +88,10 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.ros.recording import read_recording
 
             return read_recording(path, kind, asked)
+        case "pcap" | "osf":
+            from r2s.scan.readers.ouster import read_ouster
+
+            return read_ouster(path, kind, size, asked, told)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 
@@ -96,7 +101,13 @@ def companions(path: Path) -> list[Path]:
         from r2s.scan.readers.folder import folder_files
 
         return folder_files(path)
-    if not path.is_file() or sniff(path) != "obj":
+    kind = sniff(path) if path.is_file() else ""
+    if kind == "pcap":
+        from r2s.scan.readers.ouster import metadata_of
+
+        meta = metadata_of(path)
+        return [] if meta is None else [meta]
+    if kind != "obj":
         return []
     from r2s.scan.readers.mesh import obj_companions
 

@@ -44,6 +44,11 @@ class Records:
             return np.empty(0, self._dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    def part(self, first: int, count: int) -> Records:
+        """Return `count` records from the `first` on, as a table of their own."""
+        offset = self._offset + first * self._dtype.itemsize
+        return Records(self._stream, self._dtype, offset, count)
+
     def _pieces(self, start: int, stop: int, step: int) -> Iterator[np.ndarray]:
         size = self._dtype.itemsize
         at = start
