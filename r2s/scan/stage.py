@@ -31,7 +31,7 @@ STAGE_VERSION = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
     "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
-    "ouster-sdk",
+    "ouster-sdk", "usd-core",
 )  # fmt: skip
 
 NEIGHBORS = 20

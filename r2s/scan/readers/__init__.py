@@ -17,7 +17,7 @@ from r2s.scan.readers.refused import refusal
 
 READABLE = (
     "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
-    "pcap", "osf",
+    "pcap", "osf", "usdz", "usd",
 )  # fmt: skip
 
 
@@ -88,6 +88,10 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.ros.recording import read_recording
 
             return read_recording(path, kind, asked)
+        case "usdz" | "usd":
+            from r2s.scan.readers.usd import read_usd
+
+            return read_usd(path, kind)
         case "pcap" | "osf":
             from r2s.scan.readers.ouster import read_ouster
 

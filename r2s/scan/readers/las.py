@@ -97,7 +97,13 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
 
     done = 0
     try:
-        with laspy.open(path) as reader, spool.open("wb") as out:
+        wanted = laspy.DecompressionSelection.XY_RETURNS_CHANNEL | laspy.DecompressionSelection.Z
+        if colored:
+            wanted |= laspy.DecompressionSelection.RGB
+        with (
+            laspy.open(path, decompression_selection=wanted) as reader,
+            spool.open("wb") as out,
+        ):
             for part in reader.chunk_iterator(READ_ROWS):
                 table = np.empty(len(part), record_type(colored))
                 for i, axis in enumerate("XYZ"):

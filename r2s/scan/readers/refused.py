@@ -6,7 +6,7 @@ from r2s.core.errors import R2SError
 
 READABLE_TEXT = (
     "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, "
-    "Ouster PCAP and OSF (with ouster-sdk), "
+    "USDZ (with usd-core), Ouster PCAP and OSF (with ouster-sdk), "
     "one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, Redwood/Open3D, "
     "ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 )
@@ -20,8 +20,10 @@ _NOT_YET: dict[str, tuple[str, str]] = {
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
-    "usdz": ("a USDZ package", "export the scan as GLB in the app that made it"),
-    "usd": ("a USD stage", "export the scan as GLB"),
+    "r3d": (
+        "a Record3D export, whose depth is packed with LZFSE,",
+        "in Record3D, export the capture as PLY or GLB, and name that file",
+    ),
     "gltf": ("a glTF in several files", "export it as one .glb file"),
     "fbx": ("an FBX mesh", "export it as GLB"),
     "dae": ("a COLLADA mesh", "export it as GLB"),
