@@ -17,6 +17,8 @@ BLOCK_ROWS = 1_000_000
 SAMPLE_PARTS = 24
 # The coarse look, which fills voxels of 1/160 of the capture, reads this many parts, or every k-th row.
 GLANCE_PARTS, GLANCE_ROWS = 100, 10_000_000
+# Some programs write colour fields and no colours.
+BLACK = "its colours are all zero and were left out"
 
 
 class Rows(NamedTuple):

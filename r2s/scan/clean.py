@@ -67,7 +67,7 @@ def keep(points: np.ndarray) -> np.ndarray:
     """Return a mask (n,): a number, of sane size, and not the exact origin, where missing returns are put."""
     with np.errstate(invalid="ignore"):
         sane = (np.abs(points) < FARTHEST).all(axis=1)  # false for NaN
-    return np.logical_and(sane, points.any(axis=1))
+        return np.logical_and(sane, points.any(axis=1))
 
 
 class Cleaner:
@@ -87,7 +87,8 @@ class Cleaner:
         good &= (x != 0) | (y != 0) | (z != 0)
         bad = rows.points[~good]  # few: only these are looked at closer
         finite = np.isfinite(bad).all(axis=1)
-        origin = ~bad.any(axis=1)
+        with np.errstate(invalid="ignore"):
+            origin = ~bad.any(axis=1)
         self.finite += len(x) - int((~finite).sum())
         self.dropped["non_finite"] += int((~finite).sum())
         self.dropped["origin"] += int(origin.sum())

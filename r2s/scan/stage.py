@@ -17,7 +17,7 @@ from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import apply
 from r2s.guard.preflight import shown
 from r2s.scan import gravity, units
-from r2s.scan.capture import Capture
+from r2s.scan.capture import BLACK, Capture
 from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, find_ground, world_from_source
 from r2s.scan.interior import find_eyes
@@ -27,7 +27,7 @@ from r2s.scan.readers.asked import Asked
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
     "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
@@ -245,6 +245,8 @@ def _surfaced(
         normals[known] = facing(points[known], normals[known], viewpoints[viewpoint_of[known]])
     dropped = dict(cleaner.dropped)
     dropped["outlier"] += int(voxels.counts[~kept].sum())
+    colors = np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept]
+    black = len(colors) > 0 and not colors.any()
     points = points.astype(np.float32)
     info = ScanInfo(
         source_format=capture.format,
@@ -262,13 +264,13 @@ def _surfaced(
         viewpoints_source=source,
         viewpoint_evidence=evidence,
         organized=capture.organized,
-        warnings=_warnings(capture, placed, dropped, cleaner.finite),
+        warnings=(*_warnings(capture, placed, dropped, cleaner.finite), *[BLACK] * black),
     )
     return Scan(
         info=info,
         points=points,
         normals=normals.astype(np.float32),
-        colors=np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept],
+        colors=colors[:0] if black else colors,
         counts=voxels.counts[kept].astype(np.uint32),
         viewpoints=np.asarray(viewpoints, dtype=np.float32),
         viewpoint_of=viewpoint_of,

@@ -133,8 +133,7 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
     facts: tuple[str, ...] = ()
     if len(scans) > 1 and len(posed) < len(scans):
         facts += (
-            f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose; they were taken as "
-            "registered where they are",
+            f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose: taken as registered",
         )
     if not colored and any(scan.has_colors for scan in scans):
         facts += ("only some of its scans have colours, so none were taken",)
@@ -143,8 +142,8 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
     seen = layered < MOST_LAYERED and (moved or (len(scans) == 1 and scans[0].is_gridded))
     if moved and not seen:
         facts += (
-            f"the poses of its scans are not where the sensor stood: {100 * layered:.0f} % of the lines "
-            "of sight from there pass one surface to reach another",
+            f"its poses are not where the sensor stood: {100 * layered:.0f} % of the lines of sight from "
+            "there cross a surface",
         )
     stations = np.array([scan.T_file_scan[:3, 3] for scan in scans])
     by = (

@@ -19,7 +19,7 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Rows
 from r2s.scan.readers import crs
 from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import malformed, no_points, truncated
@@ -97,11 +97,10 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
 
     done = 0
     try:
-        wanted = laspy.DecompressionSelection.XY_RETURNS_CHANNEL | laspy.DecompressionSelection.Z
-        if colored:
-            wanted |= laspy.DecompressionSelection.RGB
+        layers = laspy.DecompressionSelection  # of point formats 6 and on: the others stay packed
+        wanted = layers.XY_RETURNS_CHANNEL | layers.Z | layers.RGB
         with (
-            laspy.open(path, decompression_selection=wanted) as reader,
+            laspy.LasReader(path.open("rb"), decompression_selection=wanted) as reader,
             spool.open("wb") as out,
         ):
             for part in reader.chunk_iterator(READ_ROWS):
@@ -236,9 +235,7 @@ def read_crs(header: Header) -> tuple[crs.Crs, tuple[str, ...]]:
     if first.kind == "" or (first.unit == "" and second.unit != "" and first.kind == second.kind):
         first, second = second, first
     if first.unit and second.unit and first.unit != second.unit:
-        return first, (
-            f"its CRS records disagree: {first.evidence}, but {second.evidence}; the first is taken",
-        )
+        return first, (f"its CRS records disagree: {first.evidence} (taken), {second.evidence}",)
     return first, ()
 
 
@@ -252,8 +249,8 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
     up = "+z" if system.kind == "projected" or on_map else ""
     if why := crs.contradiction(system, low, high):
         facts += (
-            f"its CRS says {system.name} ({_word(system)}), but {why}; it is not used"
-            + (", the coordinates look like those of a map projection" if on_map else ""),
+            f"its CRS {system.name} ({_word(system)}) is not used: {why}"
+            + ", but those of a map" * on_map,
         )
         system, unit = crs.Crs(), ""
     elif system.kind == "geographic":
@@ -262,15 +259,13 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
         up = ",".join(f"{v:.12f}" for v in crs.plumb_up((low + high) / 2))
     elif unit and system.vertical and system.vertical != unit:
         stretch = units.METRES[system.vertical] / units.METRES[unit]
-        facts += (
-            f"heights are in {system.vertical} and positions in {unit}: heights were converted",
-        )
+        facts += (f"heights in {system.vertical}, positions in {unit}: heights were converted",)
     elif system.kind == "projected" and unit == "":
         facts += (f"its CRS is {system.name}, whose unit r2s does not know",)
     scales, offsets = header.scales * [1, 1, stretch], header.offsets * [1, 1, stretch]
     brightest = int(probe["rgb"].max()) if "rgb" in records.names else 0
     if "rgb" in records.names and brightest == 0:
-        facts += ("its colours are all zero and were left out",)
+        facts += (BLACK,)
     # Bytes in the 16-bit fields are common, and against the standard.
     shift = 8 if brightest > 255 else 0
 

@@ -160,13 +160,13 @@ def _agreed(members: Sequence[_Member]) -> float:
 
 def _fact(fit: Fit, names: Sequence[str], members: Sequence[_Member], by: str) -> str:
     distance, angle = moved_by(fit.T_a_b)
-    how = by
+    how = f"on {names[fit.a]} {by}"
     if not np.array_equal(fit.T_a_b, np.eye(4)):
-        how = f"registered to {names[fit.a]}, turned {angle:.2f} deg and moved {distance:.3g} file units"
+        how = f"registered to {names[fit.a]}, turned {angle:.2f} deg, moved {distance:.3g}"
     found = fit.agreement
     return (
-        f"{names[fit.b]}: {how}; {100 * found.overlap:.0f} % of it is shared with {names[fit.a]}, "
-        f"{found.residual:.2g} file units apart (median), {100 * found.in_free_space:.0f} % in its free space"
+        f"{names[fit.b]} {how}: {100 * found.overlap:.0f} % shared, {found.residual:.2g} apart (file units), "
+        f"{100 * found.in_free_space:.0f} % in free space"
     )
 
 
