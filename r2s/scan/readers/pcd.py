@@ -12,7 +12,7 @@ import numpy as np
 from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS
 from r2s.scan.capture import Capture, Rows, color_bytes
-from r2s.scan.readers.broken import malformed, truncated
+from r2s.scan.readers.broken import large_text, malformed, truncated
 from r2s.scan.readers.lzf import LzfError, decompress
 
 _TYPES = {
@@ -150,6 +150,8 @@ def _check_size(
 def _ascii(path: Path, header: Header) -> np.ndarray:
     names = header.dtype.names or ()
     columns = sum(int(np.prod(header.dtype[name].shape, dtype=int)) for name in names)
+    if (size := path.stat().st_size) > LIMITS.text_bytes:
+        raise large_text(path, size, "pcl_convert_pcd_ascii_binary {file} binary.pcd 1")
     with path.open("rb") as stream:
         stream.seek(header.offset)
         text = stream.read()

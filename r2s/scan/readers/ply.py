@@ -14,7 +14,7 @@ from r2s.core.rigid import transform
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, Rows, color_bytes
-from r2s.scan.readers.broken import malformed, no_points, truncated
+from r2s.scan.readers.broken import large_text, malformed, no_points, truncated
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -215,6 +215,10 @@ def _lists(path: Path, element: Element, offset: int, size: int) -> tuple[np.nda
 
 
 def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
+    if (size := path.stat().st_size) > LIMITS.text_bytes:
+        raise large_text(
+            path, size, "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -SAVE_CLOUDS"
+        )
     with path.open("rb") as stream:
         stream.seek(header.offset)
         lines = stream.read().split(b"\n")
