@@ -125,8 +125,8 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
         start, stop, step = part.indices(len(records))
         scan_of = np.searchsorted(ends, np.arange(start, stop, step), side="right").astype(np.int32)
         points = table["xyz"].astype(np.float64)
-        for i in np.unique(scan_of):
-            mine = scan_of == i
+        for i in np.unique(scan_of):  # a scan's rows lie together
+            mine = slice(*np.searchsorted(scan_of, [i, i + 1]))
             points[mine] = apply(scans[i].T_file_scan, points[mine])
         return Rows(points, table["rgb"] if colored else None, None, scan_of)
 
