@@ -15,8 +15,12 @@ CONFIGS = ("scan",)
 
 def scan(
     session: Session,
-    capture: Annotated[
-        Path, typer.Argument(help="Point cloud, mesh, ROS recording or RGB-D folder.")
+    captures: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CAPTURE...",
+            help="Point cloud, mesh, ROS recording or RGB-D folder; or several overlapping clouds.",
+        ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
 ) -> Outcome:
@@ -27,8 +31,8 @@ def scan(
     from r2s.engine import graph
     from r2s.engine.names import checked_name, name_from
 
-    name = checked_name(session.name or name_from(capture.stem))
-    step = graph.scan(capture, name, session.settings())
+    name = checked_name(session.name or name_from(captures[0].stem))
+    step = graph.scan(captures, name, session.settings())
     store = session.store(create=True)
     result = session.execute(store, step, force=force)[-1]
     store.set_current(name)

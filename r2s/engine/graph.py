@@ -6,7 +6,7 @@ not names: `validate` uses the scene the policy was trained in, whatever `scene/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +40,16 @@ class Settings:
         return bool(self.configs.get(stage.name))
 
 
-def scan(capture: Path, name: str, settings: Settings) -> Step:
-    """Return the step that makes `scan/<name>` from a capture."""
+def scan(capture: Path | Sequence[Path], name: str, settings: Settings) -> Step:
+    """Return the step that makes `scan/<name>` from a capture, or from several overlapping clouds.
+
+    Their order counts: the first one's frame is that of the scan.
+    """
+    first, *more = [capture] if isinstance(capture, Path) else capture
     return Step(
         catalog.SCAN,
         settings.config(catalog.SCAN),
-        sources={"capture": capture},
+        sources={"capture": first} | {f"capture {i:03}": each for i, each in enumerate(more, 2)},
         seed=settings.seed,
         ref=f"scan/{checked_name(name)}",
     )

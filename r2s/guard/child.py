@@ -13,12 +13,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ from r2s.guard.wire import WireError, receive, send
 
 JOBS_PER_CHILD = 64
 GROWN_BYTES = 3 * GIB
+WATCH_S = 0.5
 
 
 def run_limited(
     target: str, args: Sequence[Any] = (), *, limits: ChildLimits, what: str,
-    kwargs: Mapping[str, Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None, watch: Callable[[], None] | None = None,
 ) -> Any:  # fmt: skip
     """Return `target(*args, **kwargs)`, computed in a child process.
 
@@ -42,6 +44,7 @@ def run_limited(
         target: `package.module:function` inside r2s.
         limits: memory, processor and wall limits of this call.
         what: words for the error, naming tool and file: `trimesh reading scans/poly.glb`.
+        watch: called about twice a second while the child works; what it raises ends the child.
 
     Raises:
         R2SError: what the function itself raised, or R2S-CHILD-004 for any other exception.
@@ -55,7 +58,7 @@ def run_limited(
                 "target": target, "args": tuple(args), "kwargs": dict(kwargs or {}),
                 "memory_bytes": limits.memory_bytes, "cpu_s": limits.cpu_s,
             },
-            limits.wall_s,
+            limits.wall_s, watch,
         )  # fmt: skip
     except _Gone as gone:
         raise _death(gone, limits, what) from None
@@ -103,7 +106,9 @@ class _Child:
     def alive(self) -> bool:
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def call(self, request: dict[str, Any], wall_s: float) -> dict[str, Any]:
+    def call(
+        self, request: dict[str, Any], wall_s: float, watch: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
         """Send a request and return the answer; raise `_Gone` if there is none in time."""
         assert self._process.stdin and self._process.stdout
         self.jobs += 1
@@ -120,6 +125,8 @@ class _Child:
         timer.start()
         try:
             send(self._process.stdin, request)  # type: ignore[arg-type]
+            while watch and not select.select([self._process.stdout], [], [], WATCH_S)[0]:
+                watch()
             return receive(self._process.stdout)  # type: ignore[arg-type]
         except (WireError, BrokenPipeError, ValueError) as exc:
             self._process.kill()

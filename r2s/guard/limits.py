@@ -29,6 +29,7 @@ class Limits:
     Attributes:
         file_bytes: size of one foreign file.
         header_bytes, header_lines: a text header (PLY, PCD) must end within these.
+        text_bytes: size of a PLY or PCD written as text, which is parsed in memory.
         fields, field_bytes: columns of a point record, and bytes of one record.
         points: points of one capture.
         vertices, faces: size of one foreign mesh.
@@ -41,6 +42,7 @@ class Limits:
     file_bytes: int = 20 * GIB
     header_bytes: int = 64 * KIB
     header_lines: int = 1000
+    text_bytes: int = 300 * MIB
     fields: int = 256
     field_bytes: int = 4096
     points: int = 500_000_000

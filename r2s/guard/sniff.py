@@ -69,7 +69,7 @@ _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
 def sniff(path: Path) -> str:
     """Return the format of a file by its bytes (`pcd`, `ply`, `glb`, ...), or `unknown`.
 
-    Zip files are told apart by suffix (`usdz`, `npz`, `3mf`), since their first bytes are the same.
+    Zip files are told apart by suffix (`usdz`, `npz`, `3mf`, `r3d`), since their first bytes are the same.
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
@@ -100,7 +100,7 @@ def sniff_bytes(head: bytes, *, size: int, suffix: str = "") -> str:
                 return "laz" if len(head) > 104 and head[104] & 0xC0 else "las"
             return name
     if head.startswith(b"PK\x03\x04"):
-        return {".usdz": "usdz", ".npz": "npz", ".3mf": "3mf"}.get(suffix, "zip")
+        return {".usdz": "usdz", ".npz": "npz", ".3mf": "3mf", ".r3d": "r3d"}.get(suffix, "zip")
     if head[8:12] == b"OSF$":
         return "osf"
     if len(head) >= 84 and size == 84 + 50 * int.from_bytes(head[80:84], "little"):

@@ -17,6 +17,8 @@ BLOCK_ROWS = 1_000_000
 SAMPLE_PARTS = 24
 # The coarse look, which fills voxels of 1/160 of the capture, reads this many parts, or every k-th row.
 GLANCE_PARTS, GLANCE_ROWS = 100, 10_000_000
+# Some programs write colour fields and no colours.
+BLACK = "its colours are all zero and were left out"
 
 
 class Rows(NamedTuple):
@@ -55,6 +57,8 @@ class Capture:
         viewpoint: sensor position the file states, (3,) file units, or None.
         viewpoint_is_default: the stated position is the format's default (the origin), so weak evidence.
         viewpoint_by: words that name the statement, for evidence sentences.
+        pose: (4, 4) where the file says its sensor's frame was in the place, if its points are in that
+            frame; used where several clouds are put together. None: it says nothing.
         declared_unit: unit the format or file declares, or "".
         declared_up: up the format or file declares (`+y` for glTF, or `x,y,z`), or "".
         plumb: the declared up is that of a survey, so no plane of the capture turns it.
@@ -81,6 +85,7 @@ class Capture:
     viewpoint: np.ndarray | None = None
     viewpoint_is_default: bool = True
     viewpoint_by: str = ""
+    pose: np.ndarray | None = None
     declared_unit: Literal["", "m", "mm", "cm", "ft", "us-ft", "in"] = ""
     declared_up: str = ""
     plumb: bool = False

@@ -68,6 +68,26 @@ class Camera:
     evidence: str
 
 
+def mean_axes(rotations: np.ndarray) -> Camera:
+    """Return the mean optical axes of cameras (n, 3, 3), columns right, down, forward.
+
+    People hold cameras upright, so image up is near up.
+    """
+    forward, down = rotations[:, :, 2].mean(axis=0), rotations[:, :, 1].mean(axis=0)
+    if np.linalg.norm(down) < 0.3:  # turned every way: the first one is as good as any
+        down = rotations[0, :, 1]
+    down = down / np.linalg.norm(down)
+    forward = forward - down * (forward @ down)
+    if np.linalg.norm(forward) < 0.1:
+        forward = rotations[0, :, 2] - down * (rotations[0, :, 2] @ down)
+    if np.linalg.norm(forward) < 1e-6:
+        forward = np.cross(down, rotations[0, :, 0])
+    return Camera(
+        forward / np.linalg.norm(forward), down,
+        f"poses in a frame of their own; the mean image up of {len(rotations)} cameras is near up",
+    )  # fmt: skip
+
+
 def parse_up(text: str) -> np.ndarray:
     """Return the unit vector of `+z`, `-y`, ... or `x,y,z`."""
     named = AXES.get(text.lower() if text[:1] in "+-" else "+" + text.lower())

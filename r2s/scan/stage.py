@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,20 +17,21 @@ from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import apply
 from r2s.guard.preflight import shown
 from r2s.scan import gravity, units
-from r2s.scan.capture import Capture
+from r2s.scan.capture import BLACK, Capture
 from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, find_ground, world_from_source
 from r2s.scan.interior import find_eyes
 from r2s.scan.look import Look, seen, take_a_look
-from r2s.scan.readers import companions, read
+from r2s.scan.readers import companions, read_all
 from r2s.scan.readers.asked import Asked
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
     "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
+    "ouster-sdk", "usd-core",
 )  # fmt: skip
 
 NEIGHBORS = 20
@@ -81,11 +82,16 @@ class Config(Frozen):
         None, ge=0, description="read this one cloud of the topic only, counted from 0"
     )
 
+    registered: bool = Field(
+        False, description="several clouds are in one frame already: do not move them"
+    )
+
     @property
     def asked(self) -> Asked:
         """What of this the readers need."""
         return Asked(
-            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message
+            self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message,
+            self.registered,
         )  # fmt: skip
 
     @field_validator("crop")
@@ -106,14 +112,34 @@ def source_files(role: str, path: Path, config: Config) -> list[Path]:
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Scan:
-    """Read, clean, scale, level and voxelise the capture `context.sources["capture"]`."""
+    """Read, clean, scale, level and voxelise the capture, one source or several clouds.
+
+    Sources: `capture`, and further overlapping clouds in the order of their roles.
+    """
+    paths = [context.sources[role] for role in sorted(context.sources)]
+    try:
+        return _run(paths, config, context)
+    except R2SError as error:
+        if len(paths) > 1:  # a command to paste names them all
+            every = " ".join(f"'{shown(path)}'" for path in paths)
+            error.remedy = error.remedy.replace(
+                f"r2s scan '{shown(paths[0])}' -", f"r2s scan {every} -"
+            )
+        raise
+
+
+def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     started = time.perf_counter()
-    path = context.sources["capture"]
-    where = shown(path)
+    where = shown(paths[0])
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
     context.progress("reading", 0)
-    capture = read(path, config.asked)
+
+    def told(done: float, total: float) -> None:
+        context.progress("reading", done, total)
+        context.stop_if_cancelled()
+
+    capture = read_all(paths, config.asked, told)
     context.stop_if_cancelled()
     context.progress("looking", 0)
     look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)
@@ -219,6 +245,8 @@ def _surfaced(
         normals[known] = facing(points[known], normals[known], viewpoints[viewpoint_of[known]])
     dropped = dict(cleaner.dropped)
     dropped["outlier"] += int(voxels.counts[~kept].sum())
+    colors = np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept]
+    black = len(colors) > 0 and not colors.any()
     points = points.astype(np.float32)
     info = ScanInfo(
         source_format=capture.format,
@@ -236,13 +264,13 @@ def _surfaced(
         viewpoints_source=source,
         viewpoint_evidence=evidence,
         organized=capture.organized,
-        warnings=_warnings(capture, placed, dropped, cleaner.finite),
+        warnings=(*_warnings(capture, placed, dropped, cleaner.finite), *[BLACK] * black),
     )
     return Scan(
         info=info,
         points=points,
         normals=normals.astype(np.float32),
-        colors=np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept],
+        colors=colors[:0] if black else colors,
         counts=voxels.counts[kept].astype(np.uint32),
         viewpoints=np.asarray(viewpoints, dtype=np.float32),
         viewpoint_of=viewpoint_of,

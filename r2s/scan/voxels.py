@@ -14,6 +14,8 @@ import numpy as np
 
 _BITS = 21
 _HALF = 1 << (_BITS - 1)
+# Voxels in the bounds of a block, per point of it, up to which they are summed in a table.
+_TABLE_PER_POINT = 8
 MAX_SPAN = 2 * _HALF - 2  # voxels along an axis
 
 
@@ -63,13 +65,12 @@ class Accumulator:
             return
         cells = np.floor(points / self._voxel + 0.5).astype(np.int64)
         index = np.clip(cells - self._middle + _HALF, 0, 2 * _HALF - 1)
-        keys = (index[:, 0] << (2 * _BITS)) | (index[:, 1] << _BITS) | index[:, 2]
         # Sums relative to the voxel's centre: UTM coordinates keep their millimetres.
         columns = [points - cells * self._voxel, np.ones((len(points), 1))]
         columns += [] if colors is None else [colors.astype(np.float64)]
         columns += [] if normals is None else [normals]
         nearest = None if seen is None else _packed(seen)
-        keys, sums, nearest = _reduce(keys, np.concatenate(columns, axis=1), nearest)
+        keys, sums, nearest = _summed(index, np.concatenate(columns, axis=1), nearest)
         if self._sums is not None:
             if nearest is not None and self._nearest is not None:
                 nearest = np.concatenate([self._nearest, nearest])
@@ -108,6 +109,37 @@ def _packed(seen: Seen) -> np.ndarray:
     """Return (k,) uint64 whose order is that of range, then view: bits of positive floats sort as numbers."""
     ranges = np.ascontiguousarray(seen.ranges, np.float32).view(np.uint32).astype(np.uint64)
     return (ranges << np.uint64(32)) | seen.views.astype(np.uint64)
+
+
+def _summed(
+    index: np.ndarray, sums: np.ndarray, nearest: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return keys, sums (m, c) and least `nearest` per voxel of voxel indices (n, 3), sorted by key.
+
+    Through a table of all voxels in the bounds of the block where that is small: three times as fast as
+    sorting, and the order is the same.
+    """
+    low, high = index.min(axis=0), index.max(axis=0)
+    shape = high - low + 1
+    size = int(np.prod(shape.astype(np.float64)))
+    if size > _TABLE_PER_POINT * len(index):
+        return _reduce(_key(index), sums, nearest)
+    local = index - low
+    flat = (local[:, 0] * shape[1] + local[:, 1]) * shape[2] + local[:, 2]
+    cells = np.flatnonzero(np.bincount(flat, minlength=size))
+    totals = [np.bincount(flat, weights=column, minlength=size)[cells] for column in sums.T]
+    least = None
+    if nearest is not None:
+        table = np.full(size, np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(table, flat, nearest)
+        least = table[cells]
+    found = np.stack(np.unravel_index(cells, tuple(shape.tolist())), axis=1) + low
+    return _key(found), np.stack(totals, axis=1), least
+
+
+def _key(index: np.ndarray) -> np.ndarray:
+    """Return keys (n,) int64 of voxel indices (n, 3)."""
+    return (index[:, 0] << (2 * _BITS)) | (index[:, 1] << _BITS) | index[:, 2]
 
 
 def _reduce(

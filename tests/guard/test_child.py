@@ -90,3 +90,18 @@ def test_prints_of_a_library_do_not_disturb_the_answer():
 def test_only_functions_of_r2s_run():
     with pytest.raises(R2SError, match="ValueError"):
         run_limited("os:system", ("true",), limits=SMALL, what="drill")
+
+
+def test_a_watch_is_called_and_can_end_the_child():
+    calls = []
+
+    def watch() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_limited("r2s.guard.drill:hang", (60.0,), limits=SMALL, what="a drill", watch=watch)
+    assert len(calls) == 2 and time.monotonic() - started < 15
+    assert call("echo", 7) == 7

@@ -238,3 +238,12 @@ def test_geokey_units():
     assert unit(k1024=1, k3072=60000) == ""
     assert unit(k1024=2, k2048=4326) == ""
     assert crs.from_geokeys([1, 1, 0, 60000, 1024], []).kind == ""
+
+
+def test_a_las_with_y_up_is_turned_with_little_confidence(tmp_path):
+    x, y, z = room_points(count=20_000).T
+    turned = np.stack([x, z, -y], axis=1) + np.array([10.0, 0, 0])  # not seen from the origin
+    info = scan(write(tmp_path, las_bytes(turned))).info
+    assert np.asarray(info.T_world_source)[2, :3] @ [0, 1, 0] > 0.999
+    assert info.up_confidence < 0.5 and "lower along y" in info.up_evidence
+    assert any("--up" in warning for warning in info.warnings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scan_files import ply_bytes
+from scan_files import columns_of, pcd_bytes, ply_bytes, room_points
 
 from r2s.core.errors import R2SError
+from r2s.guard.limits import LIMITS
 from r2s.scan.readers import read
 
 ENCODINGS = ["ascii", "binary_little_endian", "binary_big_endian"]
@@ -100,3 +101,20 @@ def test_trimesh_reads_the_same_mesh(shared_data):
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
     assert area == pytest.approx(theirs.area, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ply", "pcd"])
+def test_large_text_is_refused_before_it_fills_the_memory(tmp_path, kind):
+    points = room_points(count=200)
+    data = (
+        ply_bytes(points, encoding="ascii")
+        if kind == "ply"
+        else pcd_bytes(columns_of(points), "ascii")
+    )
+    path = tmp_path / f"large.{kind}"
+    path.write_bytes(data)
+    with path.open("r+b") as stream:
+        stream.truncate(LIMITS.text_bytes + 1)  # sparse: takes no room
+    with pytest.raises(R2SError, match="text of 300 MiB") as caught:
+        read(path)
+    assert "binary" in caught.value.why

@@ -188,3 +188,18 @@ def test_progress_is_told_and_a_stop_is_heard(tmp_path):
         stage.run(
             {}, stage.Config(), StageContext(tmp_path, {"capture": path}, cancelled=lambda: True)
         )
+
+
+@pytest.mark.parametrize("kind", ["ply", "pcd"])
+def test_colours_that_are_all_zero_are_left_out_and_told(tmp_path, kind):
+    points = room_points(count=5000)
+    path = tmp_path / f"room.{kind}"
+    black = np.zeros((5000, 3), np.uint8)
+    if kind == "ply":
+        path.write_bytes(ply_bytes(points, colors=black))
+    else:
+        rgb = dict.fromkeys("rgb", black[:, 0])
+        path.write_bytes(pcd_bytes(columns_of(points) | rgb, "binary"))
+    result = scan(path)
+    assert len(result.colors) == 0
+    assert any("colours are all zero" in warning for warning in result.info.warnings)

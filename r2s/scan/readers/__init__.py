@@ -1,25 +1,43 @@
 """Open a capture: one module per format family, chosen by the file's bytes.
 
-`read` is the only entry. Formats that r2s does not read yet are refused by name (`refused`).
+`read` and, for several clouds, `read_all` are the only entries. Formats that r2s does not read
+yet are refused by name (`refused`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from r2s.guard.preflight import regular_file, shown
 from r2s.guard.sniff import sniff, sniff_gzip
 from r2s.scan.capture import Capture
-from r2s.scan.readers.asked import NOTHING, Asked
+from r2s.scan.readers.asked import NOTHING, Asked, Told, unheard
 from r2s.scan.readers.refused import refusal
 
 READABLE = (
     "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
+    "pcap", "osf", "usdz", "usd",
 )  # fmt: skip
 
 
-def read(path: Path, asked: Asked = NOTHING) -> Capture:
+def read_all(paths: Sequence[Path], asked: Asked = NOTHING, told: Told = unheard) -> Capture:
+    """Open one capture, or several clouds as one.
+
+    Raises:
+        R2SError: as `read`; or a cloud does not fit the others.
+    """
+    if len(paths) == 1:
+        return read(paths[0], asked, told)
+    from r2s.scan.together.capture import put_together
+
+    return put_together([read(path, asked, told) for path in paths], paths, asked, told)
+
+
+def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
     """Open a capture, a file or a folder, and check it against its own header.
+
+    told: hears how much of a long decoding is done, and may raise to end it.
 
     Raises:
         R2SError: no such file, empty, truncated, a header that lies, a format that is not read.
@@ -27,7 +45,7 @@ def read(path: Path, asked: Asked = NOTHING) -> Capture:
     if path.is_dir():
         from r2s.scan.readers.folder import read_folder
 
-        return read_folder(path, asked)
+        return read_folder(path, asked, told)
     size = regular_file(path)
     kind = sniff(path)
     match kind:
@@ -50,11 +68,11 @@ def read(path: Path, asked: Asked = NOTHING) -> Capture:
         case "las" | "laz":
             from r2s.scan.readers.las import read_las
 
-            return read_las(path, kind, size)
+            return read_las(path, kind, size, told)
         case "e57":
             from r2s.scan.readers.e57 import read_e57
 
-            return read_e57(path, size)
+            return read_e57(path, size, told)
         case "gz":
             inside = sniff_gzip(path)
             if inside in ("xyz", "csv"):
@@ -70,6 +88,14 @@ def read(path: Path, asked: Asked = NOTHING) -> Capture:
             from r2s.scan.readers.ros.recording import read_recording
 
             return read_recording(path, kind, asked)
+        case "usdz" | "usd":
+            from r2s.scan.readers.usd import read_usd
+
+            return read_usd(path, kind)
+        case "pcap" | "osf":
+            from r2s.scan.readers.ouster import read_ouster
+
+            return read_ouster(path, kind, size, asked, told)
     raise refusal(kind, where=shown(path), suffix=path.suffix.lower())
 
 
@@ -79,7 +105,13 @@ def companions(path: Path) -> list[Path]:
         from r2s.scan.readers.folder import folder_files
 
         return folder_files(path)
-    if not path.is_file() or sniff(path) != "obj":
+    kind = sniff(path) if path.is_file() else ""
+    if kind == "pcap":
+        from r2s.scan.readers.ouster import metadata_of
+
+        meta = metadata_of(path)
+        return [] if meta is None else [meta]
+    if kind != "obj":
         return []
     from r2s.scan.readers.mesh import obj_companions
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from r2s.core.errors import R2SError
+from r2s.core.errors import R2SError, ResourceError
+from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import shown
 
 
@@ -21,6 +22,16 @@ def truncated(what: str, where: Path | str, why: str) -> R2SError:
     return R2SError(
         "R2S-SCAN-004", what, where=_shown(where), why=why,
         remedy="export or download the file again",
+    )  # fmt: skip
+
+
+def large_text(where: Path | str, size: int, remedy: str) -> R2SError:
+    """Return R2S-SCAN-046: numbers as text, more than fit in memory. `{file}` in the remedy is the file."""
+    return ResourceError(
+        "R2S-SCAN-046",
+        f"the file is text of {size / MIB:,.0f} MiB, more than {LIMITS.text_bytes / MIB:,.0f}",
+        where=_shown(where), why="as text it takes several times that in memory; binary is read in pieces",
+        remedy=remedy.replace("{file}", f"'{_shown(where)}'"),
     )  # fmt: skip
 
 

@@ -201,10 +201,7 @@ def plumb_up(point: np.ndarray) -> np.ndarray:
 
 def contradiction(crs: Crs, low: np.ndarray, high: np.ndarray) -> str:
     """Return why coordinates between low and high (3,) cannot be of the CRS, or ""."""
-    span = (
-        f"x is {low[0]:,.1f} to {high[0]:,.1f} and y {low[1]:,.1f} to {high[1]:,.1f}, "
-        "which are no degrees"
-    )
+    span = f"x {low[0]:,.0f} and y {low[1]:,.0f} are no degrees"
     degrees = bool(
         (np.abs([low[0], high[0]]) <= 360).all() and (np.abs([low[1], high[1]]) <= 90).all()
     )
@@ -213,8 +210,5 @@ def contradiction(crs: Crs, low: np.ndarray, high: np.ndarray) -> str:
     if crs.kind == "geocentric":
         distance = float(np.linalg.norm((low + high) / 2)) * METRES[crs.unit or "m"]
         if not _EARTH_M[0] <= distance <= _EARTH_M[1]:
-            return (
-                f"{span}, and as geocentric metres they are {distance / 1000:,.0f} km from the Earth's "
-                "centre, whose surface is at about 6,370 km"
-            )
+            return f"{span}, and lie {distance / 1000:,.0f} km from the Earth's centre, not 6,370"
     return ""

@@ -15,14 +15,15 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Rows
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, damaged, read_header
-from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
+from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
 from r2s.scan.viewpoints import MOST_LAYERED, layered_share
 
 _PROBE_ROWS, _JUDGED_SCANS = 100_000, 16
 
 
-def read_e57(path: Path, size: int) -> Capture:
+def read_e57(path: Path, size: int, told: Told = unheard) -> Capture:
     """Open an E57 file of `size` bytes. libe57 decodes it in a child process, in pieces."""
     scans = read_header(path, size)
     where = shown(path)
@@ -36,12 +37,14 @@ def read_e57(path: Path, size: int) -> Capture:
          "color_scale": 255.0 / s.color_max if colored else 0.0}
         for s in scans
     ]  # fmt: skip
+    count = sum(scan.count for scan in scans)
     with spool_file(where) as (spool, stream):
         run_limited(
             "r2s.scan.readers.e57:decode", (path, spool, where, plans, colored, single),
             limits=LIMITS.parse, what=f"libe57 reading {where}",
+            watch=growth(spool, count * record_type(colored, single).itemsize, told),
         )  # fmt: skip
-    records = Records(stream, record_type(colored, single), 0, sum(s.count for s in scans))
+    records = Records(stream, record_type(colored, single), 0, count)
     return _capture(scans, records, colored)
 
 
@@ -122,16 +125,15 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
         start, stop, step = part.indices(len(records))
         scan_of = np.searchsorted(ends, np.arange(start, stop, step), side="right").astype(np.int32)
         points = table["xyz"].astype(np.float64)
-        for i in np.unique(scan_of):
-            mine = scan_of == i
+        for i in np.unique(scan_of):  # a scan's rows lie together
+            mine = slice(*np.searchsorted(scan_of, [i, i + 1]))
             points[mine] = apply(scans[i].T_file_scan, points[mine])
         return Rows(points, table["rgb"] if colored else None, None, scan_of)
 
     facts: tuple[str, ...] = ()
     if len(scans) > 1 and len(posed) < len(scans):
         facts += (
-            f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose; they were taken as "
-            "registered where they are",
+            f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose: taken as registered",
         )
     if not colored and any(scan.has_colors for scan in scans):
         facts += ("only some of its scans have colours, so none were taken",)
@@ -140,8 +142,8 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
     seen = layered < MOST_LAYERED and (moved or (len(scans) == 1 and scans[0].is_gridded))
     if moved and not seen:
         facts += (
-            f"the poses of its scans are not where the sensor stood: {100 * layered:.0f} % of the lines "
-            "of sight from there pass one surface to reach another",
+            f"its poses are not where the sensor stood: {100 * layered:.0f} % of the lines of sight from "
+            "there cross a surface",
         )
     stations = np.array([scan.T_file_scan[:3, 3] for scan in scans])
     by = (

@@ -10,15 +10,16 @@ from pathlib import Path
 from r2s.core.errors import R2SError
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture
-from r2s.scan.readers.asked import Asked
+from r2s.scan.readers.asked import Asked, Told, unheard
 from r2s.scan.readers.rgbd import open3d_folder, phone, scannet, text, transforms, tum
 from r2s.scan.readers.rgbd.frames import Layout
 from r2s.scan.readers.rgbd.pixels import depth_shape
 
 FOLDERS_TEXT = (
     "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner, "
-    "rosbag2"
+    "rosbag2, several overlapping clouds"
 )
+_CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".xyz", ".pts"}
 
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "tum": tum.read,
@@ -62,7 +63,20 @@ def sniff_folder(folder: Path) -> str:
         return "sequences"
     if depth or "depth" in names:
         return "no-poses"
+    if len(clouds_of(folder)) > 1:
+        return "clouds"
     return "loose" if _loose_depth(folder) else "unknown"
+
+
+def clouds_of(folder: Path) -> list[Path]:
+    """Return the cloud files right in the folder, `cloud_2` before `cloud_10`."""
+    found = [folder / n for n in text.entries(folder) if Path(n).suffix.lower() in _CLOUDS]
+    return sorted((p for p in found if p.is_file()), key=_in_counting_order)
+
+
+def _in_counting_order(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
 
 
 def _loose_depth(folder: Path) -> str:
@@ -74,7 +88,7 @@ def _loose_depth(folder: Path) -> str:
     return ""
 
 
-def read_folder(folder: Path, asked: Asked) -> Capture:
+def read_folder(folder: Path, asked: Asked, told: Told = unheard) -> Capture:
     """Open a folder that is one capture.
 
     Raises:
@@ -87,6 +101,10 @@ def read_folder(folder: Path, asked: Asked) -> Capture:
 
         recording_files(folder)  # the manifest is checked before rosbags sees it
         return read_recording(folder, "rosbag2", asked)
+    if sniff_folder(folder) == "clouds":
+        from r2s.scan.readers import read_all
+
+        return read_all(clouds_of(folder), asked, told)
     return capture_of(_layout(folder), asked, folder)
 
 
@@ -100,6 +118,8 @@ def folder_files(folder: Path) -> list[Path]:
         from r2s.scan.readers.ros.recording import recording_files
 
         return recording_files(folder)
+    if sniff_folder(folder) == "clouds":
+        return clouds_of(folder)
     return _layout(folder).files
 
 

@@ -19,10 +19,11 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Rows
 from r2s.scan.readers import crs
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import malformed, no_points, truncated
-from r2s.scan.readers.spool import READ_ROWS, Records, no_space, spool_file
+from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
 
 # Bytes of a record and where its red, green and blue are, by point format (LAS 1.4 R15, tables 7-17).
 _RECORD_BYTES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)
@@ -59,7 +60,7 @@ class Header:
     records: dict[int, bytes]
 
 
-def read_las(path: Path, kind: str, size: int) -> Capture:
+def read_las(path: Path, kind: str, size: int, told: Told = unheard) -> Capture:
     """Open a LAS or LAZ file of `size` bytes."""
     header = read_header(path, size, compressed=kind == "laz")
     where = shown(path)
@@ -78,6 +79,7 @@ def read_las(path: Path, kind: str, size: int) -> Capture:
             run_limited(
                 "r2s.scan.readers.las:decode", (path, spool, where, header.count, colored),
                 limits=LIMITS.parse, what=f"lazrs decompressing {where}",
+                watch=growth(spool, header.count * record_type(colored).itemsize, told),
             )  # fmt: skip
         records = Records(stream, record_type(colored), 0, header.count)
     return _capture(kind, header, records, where)
@@ -95,7 +97,12 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
 
     done = 0
     try:
-        with laspy.open(path) as reader, spool.open("wb") as out:
+        layers = laspy.DecompressionSelection  # of point formats 6 and on: the others stay packed
+        wanted = layers.XY_RETURNS_CHANNEL | layers.Z | layers.RGB
+        with (
+            laspy.LasReader(path.open("rb"), decompression_selection=wanted) as reader,
+            spool.open("wb") as out,
+        ):
             for part in reader.chunk_iterator(READ_ROWS):
                 table = np.empty(len(part), record_type(colored))
                 for i, axis in enumerate("XYZ"):
@@ -228,9 +235,7 @@ def read_crs(header: Header) -> tuple[crs.Crs, tuple[str, ...]]:
     if first.kind == "" or (first.unit == "" and second.unit != "" and first.kind == second.kind):
         first, second = second, first
     if first.unit and second.unit and first.unit != second.unit:
-        return first, (
-            f"its CRS records disagree: {first.evidence}, but {second.evidence}; the first is taken",
-        )
+        return first, (f"its CRS records disagree: {first.evidence} (taken), {second.evidence}",)
     return first, ()
 
 
@@ -244,8 +249,8 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
     up = "+z" if system.kind == "projected" or on_map else ""
     if why := crs.contradiction(system, low, high):
         facts += (
-            f"its CRS says {system.name} ({_word(system)}), but {why}; it is not used"
-            + (", the coordinates look like those of a map projection" if on_map else ""),
+            f"its CRS {system.name} ({_word(system)}) is not used: {why}"
+            + ", but those of a map" * on_map,
         )
         system, unit = crs.Crs(), ""
     elif system.kind == "geographic":
@@ -254,15 +259,13 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
         up = ",".join(f"{v:.12f}" for v in crs.plumb_up((low + high) / 2))
     elif unit and system.vertical and system.vertical != unit:
         stretch = units.METRES[system.vertical] / units.METRES[unit]
-        facts += (
-            f"heights are in {system.vertical} and positions in {unit}: heights were converted",
-        )
+        facts += (f"heights in {system.vertical}, positions in {unit}: heights were converted",)
     elif system.kind == "projected" and unit == "":
         facts += (f"its CRS is {system.name}, whose unit r2s does not know",)
     scales, offsets = header.scales * [1, 1, stretch], header.offsets * [1, 1, stretch]
     brightest = int(probe["rgb"].max()) if "rgb" in records.names else 0
     if "rgb" in records.names and brightest == 0:
-        facts += ("its colours are all zero and were left out",)
+        facts += (BLACK,)
     # Bytes in the 16-bit fields are common, and against the standard.
     shift = 8 if brightest > 255 else 0
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS
 from r2s.scan.capture import Capture, Rows, color_bytes
-from r2s.scan.readers.broken import malformed, truncated
+from r2s.scan.readers.broken import large_text, malformed, truncated
 from r2s.scan.readers.lzf import LzfError, decompress
 
 _TYPES = {
@@ -149,6 +150,8 @@ def _check_size(
 def _ascii(path: Path, header: Header) -> np.ndarray:
     names = header.dtype.names or ()
     columns = sum(int(np.prod(header.dtype[name].shape, dtype=int)) for name in names)
+    if (size := path.stat().st_size) > LIMITS.text_bytes:
+        raise large_text(path, size, "pcl_convert_pcd_ascii_binary {file} binary.pcd 1")
     with path.open("rb") as stream:
         stream.seek(header.offset)
         text = stream.read()
@@ -241,5 +244,13 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
         has_normals=has_normals,
         organized=(height, width) if height > 1 else None,
         viewpoint=position,
+        pose=_pose(header.viewpoint),
         viewpoint_is_default=not position.any(),
     )
+
+
+def _pose(viewpoint: tuple[float, ...]) -> np.ndarray | None:
+    """Return the pose (4, 4) of a VIEWPOINT `tx ty tz qw qx qy qz`; None where it is the default or none."""
+    if viewpoint == (0, 0, 0, 1, 0, 0, 0) or not any(viewpoint[3:]):
+        return None
+    return transform(quat_to_matrix(viewpoint[3:]), viewpoint[:3])

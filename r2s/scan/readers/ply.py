@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from r2s.core.errors import R2SError
+from r2s.core.rigid import transform
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, Rows, color_bytes
-from r2s.scan.readers.broken import malformed, no_points, truncated
+from r2s.scan.readers.broken import large_text, malformed, no_points, truncated
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -27,6 +28,8 @@ _COLORS = (
     ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("r", "g", "b"),
 )
+_CAMERA = [f"view_p{a}" for a in "xyz"] + [f"{axis}_axis{a}" for axis in "xyz" for a in "xyz"]
+_WANTED = ("vertex", "face", "camera")
 _malformed = partial(
     malformed,
     "the PLY file is malformed",
@@ -88,7 +91,7 @@ def read_ply(path: Path, size: int) -> Capture:
         colors = _columns(vertex, _COLORS)
         bytes_ = None if colors is None else color_bytes(np.stack([vertex[n] for n in colors], -1))
         return capture_of_mesh("ply", Mesh(points, faces), bytes_, where=shown(path))
-    return _cloud(vertex)
+    return _cloud(vertex, _camera(tables.get("camera")))
 
 
 def read_header(path: Path, size: int) -> Header:
@@ -161,8 +164,8 @@ def _binary(path: Path, header: Header, size: int) -> dict[str, np.ndarray]:
     tables: dict[str, np.ndarray] = {}
     offset = header.offset
     for element in header.elements:
-        if element.name not in ("vertex", "face") and all(
-            e.name in tables for e in header.elements if e.name in ("vertex", "face")
+        if element.name not in _WANTED and all(
+            e.name in tables for e in header.elements if e.name in _WANTED and e.count
         ):
             break  # nothing that follows is wanted
         if element.count == 0:
@@ -212,6 +215,10 @@ def _lists(path: Path, element: Element, offset: int, size: int) -> tuple[np.nda
 
 
 def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
+    if (size := path.stat().st_size) > LIMITS.text_bytes:
+        raise large_text(
+            path, size, "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -SAVE_CLOUDS"
+        )
     with path.open("rb") as stream:
         stream.seek(header.offset)
         lines = stream.read().split(b"\n")
@@ -226,7 +233,7 @@ def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
                 path,
                 f"it promises {element.count:,} {element.name[:30]}, and {len(part):,} lines are left",
             )
-        if element.count == 0 or element.name not in ("vertex", "face"):
+        if element.count == 0 or element.name not in _WANTED:
             continue
         try:
             table = np.loadtxt(io.BytesIO(b"\n".join(part)), np.float64, ndmin=2, comments=None)
@@ -285,7 +292,22 @@ def _triangles(path: Path, table: np.ndarray | None, vertices: int) -> np.ndarra
     return np.concatenate(fans)
 
 
-def _cloud(vertex: np.ndarray) -> Capture:
+def _camera(table: np.ndarray | None) -> np.ndarray | None:
+    """Return the sensor's pose (4, 4) that PCL writes as element `camera`, or None.
+
+    It is the place and the axes in the cloud's frame; the default, the origin, says nothing.
+    """
+    if table is None or len(table) != 1 or not set(_CAMERA) <= set(table.dtype.names or ()):
+        return None
+    values = np.array([table[name][0] for name in _CAMERA], np.float64)
+    axes = values[3:].reshape(3, 3)
+    if not np.isfinite(values).all() or not np.allclose(axes @ axes.T, np.eye(3), atol=1e-3):
+        return None
+    pose = transform(axes.T, values[:3])
+    return None if np.allclose(pose, np.eye(4)) or np.linalg.det(axes) < 0 else pose
+
+
+def _cloud(vertex: np.ndarray, pose: np.ndarray | None) -> Capture:
     colors, normals = _columns(vertex, _COLORS), _columns(vertex, _NORMALS)
 
     def stack(part: slice, names: tuple[str, ...]) -> np.ndarray:
@@ -298,7 +320,11 @@ def _cloud(vertex: np.ndarray) -> Capture:
             stack(part, normals).astype(np.float64) if normals else None,
         )
 
-    return Capture("ply", len(vertex), rows, has_colors=bool(colors), has_normals=bool(normals))
+    return Capture(
+        "ply", len(vertex), rows, has_colors=bool(colors), has_normals=bool(normals), pose=pose,
+        viewpoint=None if pose is None else pose[:3, 3], viewpoint_is_default=pose is None,
+        viewpoint_by="element camera of the file",
+    )  # fmt: skip
 
 
 def _columns(vertex: np.ndarray, options: tuple[tuple[str, ...], ...]) -> tuple[str, ...] | None:

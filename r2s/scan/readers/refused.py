@@ -6,6 +6,7 @@ from r2s.core.errors import R2SError
 
 READABLE_TEXT = (
     "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, "
+    "USDZ (with usd-core), Ouster PCAP and OSF (with ouster-sdk), "
     "one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, Redwood/Open3D, "
     "ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 )
@@ -15,14 +16,14 @@ _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_C
 # format -> (what it is called, how to make something that is read)
 _NOT_YET: dict[str, tuple[str, str]] = {
     "ptx": ("a Leica PTX scan", _CLOUD),
-    "pcap": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
-    "pcapng": ("a network capture of a LiDAR", "ouster-cli source {file} save capture.ply"),
-    "osf": ("an Ouster OSF recording", "ouster-cli source {file} save capture.ply"),
+    "pcapng": ("a network capture of a LiDAR", "editcap -F pcap {file} capture.pcap"),
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
-    "usdz": ("a USDZ package", "export the scan as GLB in the app that made it"),
-    "usd": ("a USD stage", "export the scan as GLB"),
+    "r3d": (
+        "a Record3D export, whose depth is packed with LZFSE,",
+        "in Record3D, export the capture as PLY or GLB, and name that file",
+    ),
     "gltf": ("a glTF in several files", "export it as one .glb file"),
     "fbx": ("an FBX mesh", "export it as GLB"),
     "dae": ("a COLLADA mesh", "export it as GLB"),

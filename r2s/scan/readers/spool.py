@@ -10,13 +10,14 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from r2s.core.errors import R2SError, ResourceError
+from r2s.scan.readers.asked import Told
 
 READ_ROWS = 500_000
 
@@ -42,6 +43,11 @@ class Records:
         if not pieces:
             return np.empty(0, self._dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def part(self, first: int, count: int) -> Records:
+        """Return `count` records from the `first` on, as a table of their own."""
+        offset = self._offset + first * self._dtype.itemsize
+        return Records(self._stream, self._dtype, offset, count)
 
     def _pieces(self, start: int, stop: int, step: int) -> Iterator[np.ndarray]:
         size = self._dtype.itemsize
@@ -81,6 +87,16 @@ def spool_file(where: str) -> Iterator[tuple[Path, IO[bytes]]]:
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def growth(spool: Path, total: int, told: Told) -> Callable[[], None]:
+    """Return a watch of a file that a child fills: tells how much of `total` bytes is there."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            told(float(spool.stat().st_size), float(total))
+
+    return watch
 
 
 def no_space(where: str) -> R2SError:

@@ -17,7 +17,7 @@ from r2s.core.errors import UnsafeInput
 from r2s.guard.limits import KIB, LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Rows
 from r2s.scan.readers.broken import malformed, no_points, truncated
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
@@ -180,7 +180,7 @@ def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capt
         )
     colored = layout.colors is not None and tally.color_max > 0
     if layout.colors is not None and not colored:
-        facts.append("its colours are all zero and were left out")
+        facts.append(BLACK)
     top = tally.color_max
     scale = 255.0 if top <= 1 else 1.0 if top <= 255 else 255.0 / 65535.0
 

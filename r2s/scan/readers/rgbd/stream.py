@@ -13,7 +13,7 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Rows, joined
-from r2s.scan.gravity import Camera
+from r2s.scan.gravity import mean_axes
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd.frames import Frame, Intrinsics, Layout, sound_intrinsics
 from r2s.scan.readers.rgbd.pixels import GRAZING_DEG, depth_shape
@@ -90,7 +90,9 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
         viewpoints=np.array([frame.T_world_camera[:3, 3] for frame in frames]),
         viewpoints_by=f"{len(frames)} camera positions of {layout.poses_by}; a point keeps the nearest "
         "that saw it",
-        axes=None if layout.declared_up else _mean_axes(frames),
+        axes=None
+        if layout.declared_up
+        else mean_axes(np.array([frame.T_world_camera[:3, :3] for frame in frames])),
         parts=tuple(int(v) for v in starts[:-1]),
     )
 
@@ -183,21 +185,3 @@ def _thinned(layout: Layout) -> Layout:
     return replace(
         layout, frames=tuple(layout.frames[i] for i in chosen), facts=(*layout.facts, fact)
     )
-
-
-def _mean_axes(frames: list[Frame]) -> Camera:
-    """Return the mean optical axes: people hold cameras upright, so image up is near up."""
-    rotations = np.array([frame.T_world_camera[:3, :3] for frame in frames])
-    forward, down = rotations[:, :, 2].mean(axis=0), rotations[:, :, 1].mean(axis=0)
-    if np.linalg.norm(down) < 0.3:  # turned every way: the first one is as good as any
-        down = rotations[0, :, 1]
-    down = down / np.linalg.norm(down)
-    forward = forward - down * (forward @ down)
-    if np.linalg.norm(forward) < 0.1:
-        forward = rotations[0, :, 2] - down * (rotations[0, :, 2] @ down)
-    if np.linalg.norm(forward) < 1e-6:
-        forward = np.cross(down, rotations[0, :, 0])
-    return Camera(
-        forward / np.linalg.norm(forward), down,
-        f"poses in a frame of their own; the mean image up of {len(frames)} cameras is near up",
-    )  # fmt: skip
