@@ -10,6 +10,7 @@ from r2s.core.seeds import generator
 
 _HYPOTHESES = 192
 _SCORED = 6000
+_CORE_SIGMAS = 2.0
 _AGREE = float(np.cos(np.radians(20)))
 
 
@@ -59,6 +60,7 @@ def find_planes(
             near = _near(p, n, normal, center, tolerance)
         if near.sum() < max(12, least_share * len(points)):
             break
+        normal, center = _core(p[near], normal, center)
         residual = (p[near] - center) @ normal
         planes.append(
             Plane(
@@ -68,6 +70,21 @@ def find_planes(
         )  # fmt: skip
         left = left[~near]
     return sorted(planes, key=lambda plane: -plane.share)
+
+
+def _core(p: np.ndarray, normal: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the plane refitted to the points (k, 3) within `_CORE_SIGMAS` robust deviations of it.
+
+    A skirting board before a wall is within the tolerance of coarse voxels, and would turn the plane.
+    """
+    for _ in range(4):
+        height = (p - center) @ normal
+        off = np.abs(height - np.median(height))
+        core = off <= max(_CORE_SIGMAS * 1.4826 * float(np.median(off)), 1e-9)
+        if core.sum() < 12:
+            break
+        normal, center = fit_plane(p[core])
+    return normal, center
 
 
 def fit_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

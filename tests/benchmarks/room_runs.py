@@ -15,8 +15,15 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 sys.path[:0] = [str(SAMPLES), str(Path(__file__).parent)]
 
 
-def run(seed: int, sensor: str, noise_m: float, *, explain: bool = False, **config: Any) -> dict[str, Any]:
-    """Return the measures of one room; a stage's error is one of them."""
+def run(
+    seed: int, sensor: str, noise_m: float, *, explain: bool = False, others: bool = False, **config: Any
+) -> dict[str, Any]:
+    """Return the measures of one room; a stage's error is one of them.
+
+    Args:
+        explain: also name the bodies that block and the things that are missed.
+        others: also decompose the same scan as others do (minutes).
+    """
     import rooms
     import sensors
 
@@ -30,7 +37,7 @@ def run(seed: int, sensor: str, noise_m: float, *, explain: bool = False, **conf
             scan, twin, cost = twin_and_cost(capture.path, Path(folder), config)
         except R2SError as error:
             return row | {"error": f"{error.code} {error.what}"}
-    return row | cost | measure(walk, capture.met, scan, twin, seed, explain=explain)
+    return row | cost | measure(walk, capture.met, scan, twin, seed, explain=explain, others=others)
 
 
 def twin_and_cost(path: Path, scratch: Path, config: dict[str, Any]):
@@ -53,7 +60,9 @@ def twin_and_cost(path: Path, scratch: Path, config: dict[str, Any]):
     return scan, twin, cost
 
 
-def measure(walk, met: np.ndarray, scan, reconstruction, seed: int, *, explain: bool = False) -> dict[str, Any]:
+def measure(
+    walk, met: np.ndarray, scan, reconstruction, seed: int, *, explain: bool = False, others: bool = False
+) -> dict[str, Any]:
     """Return a twin's distance from the truth; see `room_truth`."""
     import room_truth as rt
 
@@ -61,9 +70,9 @@ def measure(walk, met: np.ndarray, scan, reconstruction, seed: int, *, explain: 
 
     truth = rt.truth_of(walk.model, walk.data)
     T_world_truth = np.asarray(scan.info.T_world_source) @ walk.T_source_truth
-    twin = rt.twin_of(reconstruction, np.asarray(scan.info.T_world_source), walk.T_source_truth)
-    surface = rt.seen_surface(met, truth)
     T = inverse(T_world_truth)
+    twin = rt.moved(reconstruction, T)
+    surface = rt.seen_surface(met, truth)
     points = np.asarray(scan.points, float) @ T[:3, :3].T + T[:3, 3]
     normals = np.asarray(scan.normals, float) @ T[:3, :3].T
     static = [g for g, b in zip(twin.geoms, twin.owner, strict=True) if b.mobility == "static"]
@@ -81,6 +90,10 @@ def measure(walk, met: np.ndarray, scan, reconstruction, seed: int, *, explain: 
         "own_blocked_5cm": reconstruction.info.audit.blocked_5cm,
         "own_missed_2cm": reconstruction.info.audit.missed_2cm,
     }
+    if others:
+        import decompositions
+
+        row["others"] = decompositions.compare(scan, reconstruction, T, truth, surface, seed)
     if explain:
         row["worst_blocked"], row["worst_missed"] = rt.blame(truth, twin, surface, seed)
     return row

@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 
 from r2s.artifacts.geometry import Geom
 from r2s.artifacts.reconstruction import Body, Reconstruction
-from r2s.core.rigid import inverse, quat_to_matrix
+from r2s.core.rigid import quat_to_matrix
 from r2s.reconstruct.solids import Hull, bounds, make_geom, nearest_distance, triangles
 
 SURFACE_M = 0.015
@@ -91,8 +91,8 @@ class Twin:
     owner: list[Body]
 
 
-def twin_of(reconstruction: Reconstruction, T_world_source: np.ndarray, T_source_truth: np.ndarray) -> Twin:
-    T = inverse(np.asarray(T_world_source) @ T_source_truth)
+def moved(reconstruction: Reconstruction, T: np.ndarray) -> Twin:
+    """Return the twin moved by T_truth_world (4, 4)."""
     geoms, owner = [], []
     for body in reconstruction.info.bodies:
         for geom in body.geoms:
