@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 WOODS = ((0.62, 0.45, 0.28), (0.80, 0.70, 0.55), (0.35, 0.25, 0.18), (0.90, 0.90, 0.88))
-PAINTS = ((0.75, 0.25, 0.2), (0.2, 0.4, 0.7), (0.25, 0.55, 0.35), (0.85, 0.7, 0.3), (0.5, 0.3, 0.55))
+PAINTS = (
+    (0.75, 0.25, 0.2),
+    (0.2, 0.4, 0.7),
+    (0.25, 0.55, 0.35),
+    (0.85, 0.7, 0.3),
+    (0.5, 0.3, 0.55),
+)
 RING_SIDES = 10  # flat sides of a mug's wall
 
 
@@ -65,7 +71,9 @@ def table(rng) -> Piece:
     x, y = rng.uniform(0.45, 0.85), rng.uniform(0.32, 0.45)
     height, top = rng.uniform(0.70, 0.76), rng.uniform(0.02, 0.04)
     color = WOODS[rng.integers(4)]
-    legs = _legs(x - 0.03, y - 0.03, height - top, rng.uniform(0.03, 0.06), rng.random() < 0.5, color)
+    legs = _legs(
+        x - 0.03, y - 0.03, height - top, rng.uniform(0.03, 0.06), rng.random() < 0.5, color
+    )
     board = _box((x, y, top / 2), (0, 0, height - top / 2), color)
     return Piece("table", (board, *legs), (x, y), height, (Top((0, 0, height), (x, y), 0.6),))
 
@@ -80,7 +88,13 @@ def coffee_table(rng) -> Piece:
         Solid("cylinder", (0.6 * radius, 0.008), (0, 0, 0.008), color),
     )
     inner = 0.65 * radius
-    return Piece("coffee_table", solids, (radius, radius), height, (Top((0, 0, height), (inner, inner), 0.6),))
+    return Piece(
+        "coffee_table",
+        solids,
+        (radius, radius),
+        height,
+        (Top((0, 0, height), (inner, inner), 0.6),),
+    )
 
 
 def desk(rng) -> Piece:
@@ -111,7 +125,11 @@ def chair(rng) -> Piece:
         *_legs(half, half, height - 0.03, thick, rng.random() < 0.5, color),
     ]
     solids += [
-        _box((thick / 2, thick / 2, back / 2), (s * (half - thick / 2), -half + thick / 2, height + back / 2), color)
+        _box(
+            (thick / 2, thick / 2, back / 2),
+            (s * (half - thick / 2), -half + thick / 2, height + back / 2),
+            color,
+        )
         for s in (-1, 1)
     ]
     solids += [
@@ -127,7 +145,8 @@ def shelf(rng) -> Piece:
     board, color = 0.018, WOODS[rng.integers(4)]
     count = int(height / rng.uniform(0.32, 0.42))
     solids = [
-        _box((board / 2, y, height / 2), (s * (x - board / 2), 0, height / 2), color) for s in (-1, 1)
+        _box((board / 2, y, height / 2), (s * (x - board / 2), 0, height / 2), color)
+        for s in (-1, 1)
     ]
     solids.append(_box((x - board, 0.004, height / 2), (0, -y + 0.004, height / 2), color))
     levels = np.linspace(0.06, height - board / 2, count + 1)
@@ -147,7 +166,10 @@ def cupboard(rng) -> Piece:
         _box((x - 0.02, y - 0.03, 0.04), (0, -0.01, 0.04), (0.2, 0.2, 0.2)),
         _box((x, y, (height - 0.08) / 2), (0, 0, 0.08 + (height - 0.08) / 2), color),
     ]
-    solids += [_box((0.006, 0.012, 0.06), (s * 0.04, y + 0.012, 0.55 * height), (0.6, 0.6, 0.6)) for s in (-1, 1)]
+    solids += [
+        _box((0.006, 0.012, 0.06), (s * 0.04, y + 0.012, 0.55 * height), (0.6, 0.6, 0.6))
+        for s in (-1, 1)
+    ]
     top = (Top((0, 0, float(height)), (x - 0.02, y - 0.02), 0.5),) if height < 1.5 else ()
     return Piece("cupboard", tuple(solids), (x, y + 0.02), float(height), top)
 
@@ -192,7 +214,9 @@ def plant(rng) -> Piece:
     pot, crown, stem = rng.uniform(0.12, 0.18), rng.uniform(0.18, 0.3), rng.uniform(0.2, 0.5)
     solids = (
         Solid("cylinder", (pot, 0.14), (0, 0, 0.14), PAINTS[0]),
-        Solid("cylinder", (0.015, stem / 2 + crown / 2), (0, 0, 0.28 + stem / 2 + crown / 2), WOODS[2]),
+        Solid(
+            "cylinder", (0.015, stem / 2 + crown / 2), (0, 0, 0.28 + stem / 2 + crown / 2), WOODS[2]
+        ),
         Solid("sphere", (crown,), (0, 0, 0.28 + stem + crown), PAINTS[2]),
     )
     half = max(pot, crown)
@@ -212,7 +236,8 @@ def mug(rng) -> Piece:
         solids.append(_box((wall / 2, side, height / 2), at, color, turn))
     out = 0.028
     solids += [
-        _box((out / 2, 0.005, 0.005), (radius + out / 2, 0, z), color) for z in (0.25 * height, 0.78 * height)
+        _box((out / 2, 0.005, 0.005), (radius + out / 2, 0, z), color)
+        for z in (0.25 * height, 0.78 * height)
     ]
     solids.append(_box((0.005, 0.005, 0.265 * height), (radius + out, 0, 0.515 * height), color))
     return Piece("mug", tuple(solids), (radius + out, radius + out), height)
@@ -231,7 +256,9 @@ def carton(rng) -> Piece:
 
 def ball(rng) -> Piece:
     r = rng.uniform(0.035, 0.06)
-    return Piece("ball", (Solid("sphere", (r,), (0, 0, r), PAINTS[rng.integers(5)]),), (r, r), 2 * r)
+    return Piece(
+        "ball", (Solid("sphere", (r,), (0, 0, r), PAINTS[rng.integers(5)]),), (r, r), 2 * r
+    )
 
 
 def bottle(rng) -> Piece:
@@ -249,7 +276,10 @@ def bracket(rng) -> Piece:
     """An L: a foot and an upright."""
     x, y, z = rng.uniform(0.05, 0.08), rng.uniform(0.03, 0.05), rng.uniform(0.1, 0.15)
     color = PAINTS[4]
-    solids = (_box((x, y, 0.012), (0, 0, 0.012), color), _box((0.012, y, z / 2), (-x + 0.012, 0, z / 2), color))
+    solids = (
+        _box((x, y, 0.012), (0, 0, 0.012), color),
+        _box((0.012, y, z / 2), (-x + 0.012, 0, z / 2), color),
+    )
     return Piece("bracket", solids, (x, y), z)
 
 

@@ -63,7 +63,9 @@ class Room:
     def place(self, piece: Piece, at, yaw: float, *, movable: bool = False) -> str:
         name = self.number(piece.kind)
         geoms = "".join(_geom(solid) for solid in piece.solids)
-        self.bodies.append(f'<body name="{name}" pos="{_n(at)}" euler="0 0 {_n([yaw])}">{geoms}</body>')
+        self.bodies.append(
+            f'<body name="{name}" pos="{_n(at)}" euler="0 0 {_n([yaw])}">{geoms}</body>'
+        )
         if movable:
             self.movable.append(name)
         return name
@@ -76,7 +78,8 @@ class Room:
             any(a <= x <= c and b <= y <= d for a, b, c, d in self.air) for x, y in corners
         )
         return inside and not any(
-            x0 < c + gap and a - gap < x1 and y0 < d + gap and b - gap < y1 for a, b, c, d in self.taken
+            x0 < c + gap and a - gap < x1 and y0 < d + gap and b - gap < y1
+            for a, b, c, d in self.taken
         )
 
     def mjcf(self, seed: int) -> str:
@@ -121,7 +124,9 @@ def _shell(room: Room, outline: list[tuple[float, float]], x: float, y: float) -
     room.site("face_floor", (*(high - low) / 2, 0.001), (*middle, 0.0))
     room.site("face_ceiling", (*(high - low) / 2, 0.001), (*middle, h), down)
     for k, (x0, y0, x1, y1) in enumerate(room.air):
-        room.site(f"air_{k}", ((x1 - x0) / 2, (y1 - y0) / 2, h / 2), ((x0 + x1) / 2, (y0 + y1) / 2, h / 2))
+        room.site(
+            f"air_{k}", ((x1 - x0) / 2, (y1 - y0) / 2, h / 2), ((x0 + x1) / 2, (y0 + y1) / 2, h / 2)
+        )
     count = len(outline)
     outer = [k for k in range(count) if _is_outer(outline[k], outline[(k + 1) % count], x, y)]
     order = [int(k) for k in rng.permutation(outer)]
@@ -133,7 +138,9 @@ def _shell(room: Room, outline: list[tuple[float, float]], x: float, y: float) -
 
 def _is_outer(a, b, x: float, y: float) -> bool:
     """Whether a wall is on the bounding rectangle and long enough for an opening."""
-    on = any(abs(a[i] - v) < 1e-9 and abs(b[i] - v) < 1e-9 for i, v in ((0, 0), (0, x), (1, 0), (1, y)))
+    on = any(
+        abs(a[i] - v) < 1e-9 and abs(b[i] - v) < 1e-9 for i, v in ((0, 0), (0, x), (1, 0), (1, y))
+    )
     return on and float(np.hypot(b[0] - a[0], b[1] - a[1])) > 2.0
 
 
@@ -178,7 +185,9 @@ def _wall(room: Room, outline, k: int, door: bool, window: bool) -> None:
         add(f"glass_{k}", low, high, sill, head, (t - 0.03, t - 0.02), GLASS_GROUP)
         return
     _hall(add, at, h, t, k)
-    corners = np.array([a + along * (at + s * (width / 2 + 0.1)) - out * d for s in (-1, 1) for d in (0, 1.0)])
+    corners = np.array(
+        [a + along * (at + s * (width / 2 + 0.1)) - out * d for s in (-1, 1) for d in (0, 1.0)]
+    )
     room.taken.append((*corners.min(0), *corners.max(0)))
     if rng.random() < 0.5:
         _leaf(room, a + along * low, along, out, width, float(rng.uniform(1.2, 1.9)))
@@ -198,7 +207,12 @@ def _leaf(room: Room, hinge, along, out, width: float, angle: float) -> None:
     """Add an open door leaf, hinged at the opening's left jamb and swung into the room."""
     direction = along * np.cos(angle) - out * np.sin(angle)
     at = hinge + direction * (width / 2 + 0.02) - out * 0.02
-    solid = Solid("box", (width / 2, 0.02, DOOR_HEIGHT_M / 2 - 0.01), (0, 0, DOOR_HEIGHT_M / 2), (0.7, 0.6, 0.5))
+    solid = Solid(
+        "box",
+        (width / 2, 0.02, DOOR_HEIGHT_M / 2 - 0.01),
+        (0, 0, DOOR_HEIGHT_M / 2),
+        (0.7, 0.6, 0.5),
+    )
     piece = Piece("leaf", (solid,), (width / 2, 0.02), DOOR_HEIGHT_M)
     room.place(piece, (*at, 0.0), float(np.arctan2(direction[1], direction[0])))
 
@@ -210,9 +224,13 @@ def _furnish(room: Room) -> None:
     for _ in range(int(area / 4.0)):
         _against_a_wall(room, furniture.LARGE[rng.integers(len(furniture.LARGE))](rng), placed)
     for _ in range(1 + int(area > 12)):
-        _in_the_middle(room, furniture.MIDDLE[rng.integers(len(furniture.MIDDLE))](rng), placed, 0.35, 0.05)
+        _in_the_middle(
+            room, furniture.MIDDLE[rng.integers(len(furniture.MIDDLE))](rng), placed, 0.35, 0.05
+        )
     for _ in range(int(area / 5.0)):
-        _in_the_middle(room, furniture.LOOSE[rng.integers(len(furniture.LOOSE))](rng), placed, 0.12, np.pi)
+        _in_the_middle(
+            room, furniture.LOOSE[rng.integers(len(furniture.LOOSE))](rng), placed, 0.12, np.pi
+        )
     for piece, at, yaw in placed:
         for top in piece.tops:
             _clutter(room, top, at, yaw)
@@ -297,7 +315,9 @@ def _stands(room: Room) -> None:
     for least in (1.6, 1.1, 0.7):
         for _ in range(300):
             low_x, low_y, high_x, high_y = room.air[rng.integers(len(room.air))]
-            at = np.array([rng.uniform(low_x + 0.35, high_x - 0.35), rng.uniform(low_y + 0.35, high_y - 0.35)])
+            at = np.array(
+                [rng.uniform(low_x + 0.35, high_x - 0.35), rng.uniform(low_y + 0.35, high_y - 0.35)]
+            )
             rectangle = (*(at - 0.2), *(at + 0.2))
             apart = all(np.linalg.norm(at - other) > least for other in chosen)
             in_doorway = not room.fits(rectangle, 0.0)

@@ -85,7 +85,9 @@ def lidar(room: Walk, folder: Path, *, noise_m: float, seed: int) -> Capture:
         for x, y in room.stands[:LIDAR_STATIONS]:
             eye = np.array([x, y, LIDAR_HEIGHT_M])
             depth, cosine = _ranges(room, eye, rays)
-            mixed = np.where(rng.random(e.shape) < MIXED_SHARE / 0.35, flying_pixels(depth, rng), depth)
+            mixed = np.where(
+                rng.random(e.shape) < MIXED_SHARE / 0.35, flying_pixels(depth, rng), depth
+            )
             keep = _kept(cosine, depth, (0.3, 60.0), rng)
             measured = mixed + noise_m * rng.standard_normal(e.shape)
             met.append((eye + rays * depth[..., None])[keep])
@@ -95,7 +97,9 @@ def lidar(room: Walk, folder: Path, *, noise_m: float, seed: int) -> Capture:
             T = room.T_source_truth @ _at(eye) @ wrong @ _rigid(_about_z(turn))
             names = ("cartesianX", "cartesianY", "cartesianZ")
             out.write_scan_raw(
-                dict(zip(names, own.T, strict=True)), rotation=_quaternion(T[:3, :3]), translation=T[:3, 3]
+                dict(zip(names, own.T, strict=True)),
+                rotation=_quaternion(T[:3, :3]),
+                translation=T[:3, 3],
             )
     return Capture(path, np.concatenate(met).astype(np.float32))
 
@@ -112,7 +116,9 @@ def handheld(room: Walk, folder: Path, *, noise_m: float, seed: int) -> Capture:
         met.append(seen)
         Image.fromarray(np.rint(depth * 1000).astype(np.uint16)).save(folder / f"depth/{k:06d}.png")
         written = room.T_source_truth @ pose @ _perturbed(noise_m / 5, np.radians(0.05), rng)
-        lines.append(f"{k} {k} {k + 1}\n" + "\n".join(" ".join(f"{v:.9f}" for v in row) for row in written))
+        lines.append(
+            f"{k} {k} {k + 1}\n" + "\n".join(" ".join(f"{v:.9f}" for v in row) for row in written)
+        )
     (folder / "trajectory.log").write_text("\n".join(lines) + "\n")
     matrix = [focal, 0, 0, 0, focal, 0, (width - 1) / 2, (height - 1) / 2, 1]
     (folder / "intrinsic.json").write_text(
@@ -125,7 +131,9 @@ def phone(room: Walk, folder: Path, *, noise_m: float, seed: int) -> Capture:
     """Walk by half the places with a phone whose pose drifts, and write its fused cloud as PLY."""
     rng = np.random.Generator(np.random.PCG64([seed, 24]))
     _, rays = _camera()
-    half = Walk(room.model, room.data, room.stands[: max(2, len(room.stands) // 2)], room.T_source_truth)
+    half = Walk(
+        room.model, room.data, room.stands[: max(2, len(room.stands) // 2)], room.T_source_truth
+    )
     drift, met, points = np.eye(4), [], []
     for pose in _path(half, PHONE_FRAMES, rng):
         depth, seen = _frame(room, pose, rays, noise_m, rng)
@@ -152,12 +160,18 @@ def _ranges(room: Walk, eye: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, 
     flat = rays.reshape(-1, 3)
     geom, distance, normals = cast(room.model, room.data, eye, flat, groups)
     cosine = np.abs(np.einsum("ij,ij->i", normals, flat))
-    return np.where(geom >= 0, distance, np.nan).reshape(rays.shape[:2]), cosine.reshape(rays.shape[:2])
+    return np.where(geom >= 0, distance, np.nan).reshape(rays.shape[:2]), cosine.reshape(
+        rays.shape[:2]
+    )
 
 
 def _kept(cosine: np.ndarray, depth: np.ndarray, reach_m, rng) -> np.ndarray:
     share = np.clip((cosine - GRAZING[0]) / (GRAZING[1] - GRAZING[0]), 0, 1)
-    keep = np.isfinite(depth) & (rng.random(depth.shape) < share) & (rng.random(depth.shape) > RANDOM_DROPOUT)
+    keep = (
+        np.isfinite(depth)
+        & (rng.random(depth.shape) < share)
+        & (rng.random(depth.shape) > RANDOM_DROPOUT)
+    )
     with np.errstate(invalid="ignore"):
         return keep & (depth > reach_m[0]) & (depth < reach_m[1])
 
@@ -194,7 +208,9 @@ def _path(room: Walk, frames: int, rng) -> list[np.ndarray]:
             yaw = 2 * np.pi * (j / per) + k + rng.normal(0, 0.05)
             pitch = (0.55, 0.0, -0.45)[j % 3] + rng.normal(0, 0.05)
             eye = np.array([x, y, 1.45]) + rng.normal(0, 0.06, 3)
-            forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), -np.sin(pitch)])
+            forward = np.array(
+                [np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), -np.sin(pitch)]
+            )
             right = np.cross(forward, [0, 0, 1.0])
             right /= np.linalg.norm(right)
             T = np.eye(4)

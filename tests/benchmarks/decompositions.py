@@ -20,7 +20,9 @@ TRIM_VOXELS = 3.0
 CLUSTER_CONCAVITY_M = 0.05
 
 
-def poisson(points: np.ndarray, normals: np.ndarray, voxel_m: float) -> tuple[np.ndarray, np.ndarray]:
+def poisson(
+    points: np.ndarray, normals: np.ndarray, voxel_m: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return vertices and faces of the trimmed Poisson surface, decimated."""
     from scipy.spatial import KDTree
 
@@ -29,7 +31,9 @@ def poisson(points: np.ndarray, normals: np.ndarray, voxel_m: float) -> tuple[np
     o3d = open3d()
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
     cloud.normals = o3d.utility.Vector3dVector(normals)
-    mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=POISSON_DEPTH, n_threads=1)
+    mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
+        cloud, depth=POISSON_DEPTH, n_threads=1
+    )
     away, _ = KDTree(points).query(np.asarray(mesh.vertices))
     mesh.remove_vertices_by_mask(away > TRIM_VOXELS * voxel_m)
     mesh = mesh.simplify_quadric_decimation(FACES)
@@ -46,7 +50,9 @@ def whole_room(vertices: np.ndarray, faces: np.ndarray) -> list[np.ndarray]:
     return _coacd(vertices, faces, threshold=0.05, real_metric=False)
 
 
-def per_cluster(points: np.ndarray, normals: np.ndarray, voxel_m: float, shell: np.ndarray) -> list[np.ndarray]:
+def per_cluster(
+    points: np.ndarray, normals: np.ndarray, voxel_m: float, shell: np.ndarray
+) -> list[np.ndarray]:
     """CoACD of each cluster off the shell, 5 cm of concavity; clusters too flat or small become one hull."""
     rest = np.flatnonzero(~shell)
     parts: list[np.ndarray] = []
@@ -56,26 +62,38 @@ def per_cluster(points: np.ndarray, normals: np.ndarray, voxel_m: float, shell: 
             parts.append(points[index])
             continue
         vertices, faces = poisson(points[index], normals[index], voxel_m)
-        parts += _coacd(vertices, faces, threshold=CLUSTER_CONCAVITY_M, real_metric=True) if len(faces) else []
+        parts += (
+            _coacd(vertices, faces, threshold=CLUSTER_CONCAVITY_M, real_metric=True)
+            if len(faces)
+            else []
+        )
     return parts
 
 
-def _coacd(vertices: np.ndarray, faces: np.ndarray, *, threshold: float, real_metric: bool) -> list[np.ndarray]:
+def _coacd(
+    vertices: np.ndarray, faces: np.ndarray, *, threshold: float, real_metric: bool
+) -> list[np.ndarray]:
     import coacd
 
     coacd.set_log_level("error")
     mesh = coacd.Mesh(vertices, faces)
-    found = coacd.run_coacd(mesh, threshold=threshold, real_metric=real_metric, max_ch_vertex=32, decimate=True, seed=1)
+    found = coacd.run_coacd(
+        mesh, threshold=threshold, real_metric=real_metric, max_ch_vertex=32, decimate=True, seed=1
+    )
     return [np.asarray(v, float) for v, _ in found]
 
 
 def as_hulls(parts: list[np.ndarray]) -> tuple[list[Geom], tuple]:
     """Return hull geoms of point sets; flat ones collide with nothing and are left out."""
     hulls = [h for part in parts if (h := convex_hull(part, 64)) is not None]
-    return [make_geom("hull", (), np.zeros(3), np.eye(3), k) for k in range(len(hulls))], tuple(hulls)
+    return [make_geom("hull", (), np.zeros(3), np.eye(3), k) for k in range(len(hulls))], tuple(
+        hulls
+    )
 
 
-def compare(scan, reconstruction, T_truth_world: np.ndarray, truth, surface: np.ndarray, seed: int) -> list[dict[str, Any]]:
+def compare(
+    scan, reconstruction, T_truth_world: np.ndarray, truth, surface: np.ndarray, seed: int
+) -> list[dict[str, Any]]:
     """Return name, parts, seconds and occupancy of each way, on one scan."""
     import room_truth
 
@@ -92,14 +110,21 @@ def compare(scan, reconstruction, T_truth_world: np.ndarray, truth, surface: np.
     for name, make in (
         ("one mesh (its hull)", lambda: one_mesh(vertices, faces)),
         ("CoACD whole room, as obj2mjcf", lambda: whole_room(vertices, faces)),
-        ("CoACD per cluster, 5 cm, + shell planes", lambda: per_cluster(points, normals, voxel, shell)),
+        (
+            "CoACD per cluster, 5 cm, + shell planes",
+            lambda: per_cluster(points, normals, voxel, shell),
+        ),
     ):
         clock = time.perf_counter()
         geoms, hulls = as_hulls(make())
         seconds = meshing + time.perf_counter() - clock
         if "shell" in name:  # r2s's own shell, so that only the furniture is compared
             twin = room_truth.moved(reconstruction, T_truth_world)
-            geoms += [g for g, b in zip(twin.geoms, twin.owner, strict=True) if b.role in ("floor", "wall", "ceiling")]
+            geoms += [
+                g
+                for g, b in zip(twin.geoms, twin.owner, strict=True)
+                if b.role in ("floor", "wall", "ceiling")
+            ]
         rows.append({"way": name, "geoms": len(geoms), "seconds": seconds,
                      **room_truth.occupancy(truth, geoms, hulls, surface, seed)})  # fmt: skip
     return rows

@@ -51,7 +51,11 @@ def load(folder: Path) -> Model:
         import mujoco
 
         spec = mujoco.MjSpec()
-        spec.add_mesh(name="m", file=str(folder / mesh_file), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+        spec.add_mesh(
+            name="m",
+            file=str(folder / mesh_file),
+            inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
+        )
         spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="m")
         model = spec.compile()
         return Model(model.mesh_vert.astype(float), model.mesh_face.copy(), [])
@@ -95,7 +99,9 @@ def scanned(model: Model, *, sigma: float = 0.0005, voxel: float = 0.003):
     o3d = open3d()
     half = 0.5 * float(np.ptp(model.vertices, axis=0).max()) + 0.15
     corners = np.array([[-half, -half, 0], [half, -half, 0], [half, half, 0], [-half, half, 0]])
-    scene = _scene(o3d, [(model.vertices, model.faces), (corners, np.array([[0, 1, 2], [0, 2, 3]]))])
+    scene = _scene(
+        o3d, [(model.vertices, model.faces), (corners, np.array([[0, 1, 2], [0, 2, 3]]))]
+    )
     turns = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     eyes = [(0.55 * np.cos(t), 0.55 * np.sin(t), z) for z in (0.12, 0.45) for t in turns]
     eyes = np.array([*eyes, (0.05, 0.0, 0.65)])
@@ -111,7 +117,14 @@ def scanned(model: Model, *, sigma: float = 0.0005, voxel: float = 0.003):
         points.append(eye + t[:, None] * d)
         normals.append(np.where(((n * d).sum(1) > 0)[:, None], -n, n))
         of.append(np.full(len(t), number))
-    return scan_of(np.concatenate(points), np.concatenate(normals), np.concatenate(of), eyes.astype(np.float32), voxel=voxel, sigma=sigma)
+    return scan_of(
+        np.concatenate(points),
+        np.concatenate(normals),
+        np.concatenate(of),
+        eyes.astype(np.float32),
+        voxel=voxel,
+        sigma=sigma,
+    )
 
 
 def fitted(model: Model, scratch: Path) -> tuple[list, str, float]:
@@ -139,7 +152,10 @@ def quality(model: Model, hulls: list) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     low, high = model.vertices.min(0) - 0.005, model.vertices.max(0) + 0.005
     probes = rng.uniform(low, high, (SAMPLES * 3, 3))
-    inside = solid.compute_occupancy(o3d.core.Tensor(probes.astype(np.float32)), nsamples=3).numpy() > 0.5
+    inside = (
+        solid.compute_occupancy(o3d.core.Tensor(probes.astype(np.float32)), nsamples=3).numpy()
+        > 0.5
+    )
     covered = _depth(hulls, probes, hull_planes) < 0
     surface = _samples(model.vertices, model.faces, rng)
     to_hulls = np.abs(_depth(hulls, surface, hull_planes))
@@ -199,7 +215,9 @@ def rows(folder: Path, scratch: Path, names=tuple(FILES)) -> list[dict[str, Any]
 
 
 def table(found: list[dict[str, Any]]) -> str:
-    lines = [f"{'object':34} {'parts':>11} {'volume error':>15} {'mesh to parts':>15} {'parts to mesh':>15} {'s':>6}"]
+    lines = [
+        f"{'object':34} {'parts':>11} {'volume error':>15} {'mesh to parts':>15} {'parts to mesh':>15} {'s':>6}"
+    ]
     for row in found:
         theirs = row.get("reference")
         cells = [

@@ -36,7 +36,9 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def bench(rooms: int, noises_m: list[float], others: int, workers: int, first: int = 0) -> list[dict[str, Any]]:
+def bench(
+    rooms: int, noises_m: list[float], others: int, workers: int, first: int = 0
+) -> list[dict[str, Any]]:
     """Return one row per run, in order."""
     cases = [
         (first + k, SENSORS[k % len(SENSORS)], noise, k < others and noise == noises_m[0])
@@ -72,8 +74,15 @@ def table(rows: list[dict[str, Any]]) -> str:
             some = [r for r in rows if r["noise_mm"] == noise and sensor in (r["sensor"], "all")]
             good = [row for row in some if "error" not in row]
             if good:
-                lines.append(f"{noise:4.0f}mm {sensor:9} {len(good):3d} " + " ".join(_cell(good, *c) for c in COLUMNS.values()))
-            lines += [f"       {r['sensor']} room {r['seed']}: {r['error']}" for r in some if "error" in r and sensor == "all"]
+                lines.append(
+                    f"{noise:4.0f}mm {sensor:9} {len(good):3d} "
+                    + " ".join(_cell(good, *c) for c in COLUMNS.values())
+                )
+            lines += [
+                f"       {r['sensor']} room {r['seed']}: {r['error']}"
+                for r in some
+                if "error" in r and sensor == "all"
+            ]
     for row in rows:
         lines += [
             f"  room {row['seed']}: {o['way']:42} {o['geoms']:4d} geoms {o['seconds']:6.0f} s  blocked > 5 cm "
@@ -84,7 +93,11 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _ours(row: dict[str, Any]) -> dict[str, Any]:
-    return {"way": "r2s", "seconds": row["total_s"], **{k: row[k] for k in ("geoms", "blocked_5cm", "missed_2cm")}}
+    return {
+        "way": "r2s",
+        "seconds": row["total_s"],
+        **{k: row[k] for k in ("geoms", "blocked_5cm", "missed_2cm")},
+    }
 
 
 def _cell(rows: list[dict[str, Any]], key: str, how: str, factor: float, digits: int) -> str:

@@ -16,7 +16,13 @@ sys.path[:0] = [str(SAMPLES), str(Path(__file__).parent)]
 
 
 def run(
-    seed: int, sensor: str, noise_m: float, *, explain: bool = False, others: bool = False, **config: Any
+    seed: int,
+    sensor: str,
+    noise_m: float,
+    *,
+    explain: bool = False,
+    others: bool = False,
+    **config: Any,
 ) -> dict[str, Any]:
     """Return the measures of one room; a stage's error is one of them.
 
@@ -61,7 +67,14 @@ def twin_and_cost(path: Path, scratch: Path, config: dict[str, Any]):
 
 
 def measure(
-    walk, met: np.ndarray, scan, reconstruction, seed: int, *, explain: bool = False, others: bool = False
+    walk,
+    met: np.ndarray,
+    scan,
+    reconstruction,
+    seed: int,
+    *,
+    explain: bool = False,
+    others: bool = False,
 ) -> dict[str, Any]:
     """Return a twin's distance from the truth; see `room_truth`."""
     import room_truth as rt

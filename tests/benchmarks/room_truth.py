@@ -63,13 +63,19 @@ def truth_of(model: mujoco.MjModel, data: mujoco.MjData) -> Truth:
     geoms, owner = [], []
     for k in range(model.ngeom):
         shape = _SHAPES[mujoco.mjtGeom(model.geom_type[k])]
-        size = model.geom_size[k] if shape == "box" else model.geom_size[k][: 2 - (shape == "sphere")]
-        geoms.append(make_geom(shape, tuple(size), data.geom_xpos[k], data.geom_xmat[k].reshape(3, 3)))
+        size = (
+            model.geom_size[k] if shape == "box" else model.geom_size[k][: 2 - (shape == "sphere")]
+        )
+        geoms.append(
+            make_geom(shape, tuple(size), data.geom_xpos[k], data.geom_xmat[k].reshape(3, 3))
+        )
         body = model.body(model.geom_bodyid[k]).name
         owner.append(model.geom(k).name if body == "world" else body)
     sites: dict[str, Place] = {
         model.site(k).name: Place(
-            data.site_xpos[k].copy(), data.site_xmat[k].reshape(3, 3).copy(), model.site_size[k].copy()
+            data.site_xpos[k].copy(),
+            data.site_xmat[k].reshape(3, 3).copy(),
+            model.site_size[k].copy(),
         )
         for k in range(model.nsite)
     }
@@ -79,7 +85,14 @@ def truth_of(model: mujoco.MjModel, data: mujoco.MjData) -> Truth:
     def named(prefix: str) -> dict[str, Place]:
         return {name: site for name, site in sites.items() if name.startswith(prefix)}
 
-    return Truth(geoms, owner, named("face_"), named("door_"), named("air_"), tuple(w for w in words if w != "none"))
+    return Truth(
+        geoms,
+        owner,
+        named("face_"),
+        named("door_"),
+        named("air_"),
+        tuple(w for w in words if w != "none"),
+    )
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,9 @@ def seen_surface(met: np.ndarray, truth: Truth) -> np.ndarray:
     return points[first]
 
 
-def occupancy(truth: Truth, geoms: list[Geom], hulls, surface: np.ndarray, seed: int) -> dict[str, float]:
+def occupancy(
+    truth: Truth, geoms: list[Geom], hulls, surface: np.ndarray, seed: int
+) -> dict[str, float]:
     """Return blocked shares of true free space, by clearance, and the missed share of seen surface."""
     rng = np.random.default_rng(seed)
     boxes = list(truth.air.values())
@@ -144,7 +159,9 @@ def blame(truth: Truth, twin: Twin, surface: np.ndarray, seed: int) -> tuple[dic
     """Return share of blocked (5 cm) air per twin body, and of missed surface per thing of the truth."""
     rng = np.random.default_rng(seed)
     blocked: dict[str, float] = {}
-    air = np.concatenate([b.world(rng.uniform(-1, 1, (AIR_SAMPLES, 3)) * b.half) for b in truth.air.values()])
+    air = np.concatenate(
+        [b.world(rng.uniform(-1, 1, (AIR_SAMPLES, 3)) * b.half) for b in truth.air.values()]
+    )
     clearance, _ = nearest_distance(truth.geoms, (), air, 0.06)
     air = air[clearance > 0.05]
     depth, which = nearest_distance(twin.geoms, twin.hulls, air, 1e-9)
@@ -161,7 +178,9 @@ def blame(truth: Truth, twin: Twin, surface: np.ndarray, seed: int) -> tuple[dic
     return order(blocked), order(missed)
 
 
-def surface_quality(truth: Truth, points: np.ndarray, normals: np.ndarray, surface: np.ndarray) -> dict:
+def surface_quality(
+    truth: Truth, points: np.ndarray, normals: np.ndarray, surface: np.ndarray
+) -> dict:
     """Return accuracy and completeness [mm] and F-scores of points with normals against the true surface.
 
     A point stands for the disc of its voxel: completeness is measured to the disc's plane.
@@ -178,14 +197,19 @@ def surface_quality(truth: Truth, points: np.ndarray, normals: np.ndarray, surfa
     along = np.abs(np.einsum("ij,ij->i", offset, normals[index]))
     aside = np.sqrt(np.maximum(distance**2 - along**2, 0))
     gap = np.hypot(along, np.maximum(aside - SURFACE_M, 0))
-    found = {"accuracy_mm": 1e3 * float(off.mean()), "completeness_mm": 1e3 * float(np.minimum(gap, 0.1).mean())}
+    found = {
+        "accuracy_mm": 1e3 * float(off.mean()),
+        "completeness_mm": 1e3 * float(np.minimum(gap, 0.1).mean()),
+    }
     for mm in (10, 20):
         p, r = float((off < mm / 1e3).mean()), float((gap < mm / 1e3).mean())
         found[f"f_{mm}mm"] = 2 * p * r / max(p + r, 1e-9)
     return found
 
 
-def mesh_quality(truth: Truth, vertices: np.ndarray, faces: np.ndarray, surface: np.ndarray) -> dict:
+def mesh_quality(
+    truth: Truth, vertices: np.ndarray, faces: np.ndarray, surface: np.ndarray
+) -> dict:
     """Return how much of the seen surface a mesh holds within 10 and 20 mm."""
     from r2s.core.native import open3d
 
@@ -260,7 +284,10 @@ def objects(truth: Truth, twin: Twin, surface: np.ndarray) -> dict[str, float]:
     rows, columns = linear_sum_assignment(np.minimum(distance, 10 * MATCH_M))
     error = distance[rows, columns]
     error = error[error <= MATCH_M]
-    return result | {"matched": len(error), "pose_mm": 1e3 * float(np.median(error)) if len(error) else None}
+    return result | {
+        "matched": len(error),
+        "pose_mm": 1e3 * float(np.median(error)) if len(error) else None,
+    }
 
 
 def _seen(name: str, truth: Truth, surface: np.ndarray) -> bool:
@@ -278,11 +305,13 @@ def doors_passable(truth: Truth, twin: Twin) -> dict[str, int]:
     """Return how many true doors let everything through that is 5 cm clear of the truth."""
     passable = 0
     for door in truth.doors.values():
-        axes = [np.linspace(-h, h, n) for h, n in zip(door.half + [-0.05, 0.1, -0.05], (15, 9, 25), strict=True)]
+        axes = [
+            np.linspace(-h, h, n)
+            for h, n in zip(door.half + [-0.05, 0.1, -0.05], (15, 9, 25), strict=True)
+        ]
         probes = door.world(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3))
         clearance, _ = nearest_distance(truth.geoms, (), probes, 0.06)
         probes = probes[clearance > 0.05]
         depth, which = nearest_distance(twin.geoms, twin.hulls, probes, 1e-9)
         passable += not bool(((which >= 0) & (depth < 0)).any())
     return {"doors": len(truth.doors), "doors_passable": passable}
-

