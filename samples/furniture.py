@@ -23,7 +23,8 @@ RING_SIDES = 10  # flat sides of a mug's wall
 
 
 class Solid(NamedTuple):
-    """`size` as in MJCF (box half extents; cylinder radius, half length; sphere radius), `turn` about z [rad]."""
+    """`size` as in MJCF (box half extents; cylinder radius, half length; sphere radius), `turn` about z
+    [rad]."""
 
     shape: str
     size: tuple[float, ...]
@@ -183,7 +184,7 @@ def sofa(rng) -> Piece:
         _box((x, 0.1, 0.22), (0, -y + 0.1, 0.62), color),
         _box((0.09, y, 0.11), (-x + 0.09, 0, 0.54), color),
         _box((0.09, y, 0.11), (x - 0.09, 0, 0.54), color),
-        *(_box((0.03, 0.03, 0.05), (sx * (x - 0.1), sy * (y - 0.1), 0.05), WOODS[2]) for sx in (-1, 1) for sy in (-1, 1)),
+        *_legs(x - 0.07, y - 0.07, 0.1, 0.06, False, WOODS[2]),
     )  # fmt: skip
     return Piece("sofa", solids, (x, y), 0.84)
 
@@ -197,7 +198,8 @@ def bed(rng) -> Piece:
         _box((x - 0.02, y - 0.03, 0.09), (0, 0.01, 0.42), (0.9, 0.9, 0.92)),
         _box((x, 0.02, 0.45), (0, -y + 0.02, 0.45), color),
         _box((0.28, 0.18, 0.05), (0, -y + 0.25, 0.56), (0.85, 0.85, 0.95)),
-        *(_box((0.03, 0.03, 0.025), (sx * (x - 0.1), sy * (y - 0.1), 0.025), color) for sx in (-1, 1) for sy in (-1, 1)),
+        *(_box((0.03, 0.03, 0.025), (sx * (x - 0.1), sy * (y - 0.1), 0.025), color) for sx in (-1, 1) for
+        sy in (-1, 1)),
     )  # fmt: skip
     return Piece("bed", solids, (x, y), 0.9)
 

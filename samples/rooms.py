@@ -4,9 +4,12 @@
     python samples/simulate_scan.py room.xml --sensor lidar -o room.e57
 
 The same seed gives the same room. Bodies are pieces (`table_0`, `mug_3`); those that may be moved are named
-in the custom text `movable`. Sites say what geometry does not: `face_*` are the room's true planes (a thin box, z is
-the normal into the room), `door_*` and `window_*` the openings (boxes through the wall), `air_*` the boxes that
-together are the room's inside, `stand_*` places where a person can stand. Glass is in geom group 3: a sensor does not
+in the custom text `movable`. Sites say what geometry does not: `face_*` are the room's true planes (a
+thin box, z is
+the normal into the room), `door_*` and `window_*` the openings (boxes through the wall), `air_*` the
+boxes that
+together are the room's inside, `stand_*` places where a person can stand. Glass is in geom group 3: a
+sensor does not
 see it, a robot hits it.
 """
 
@@ -152,7 +155,7 @@ def _wall(room: Room, outline, k: int, door: bool, window: bool) -> None:
     out = np.array([along[1], -along[0]])
     length = float(np.linalg.norm(b - a))
     yaw = float(np.arctan2(along[1], along[0]))
-    convex = [float(np.cross(a - before, b - a)) > 0, float(np.cross(b - a, after - b)) > 0]
+    convex = [_left_turn(before, a, b), _left_turn(a, b, after)]
     start, end = -t * convex[0], length + t * convex[1]
 
     def add(name, s0, s1, z0, z1, depth=(0.0, t), group=0):
@@ -191,6 +194,11 @@ def _wall(room: Room, outline, k: int, door: bool, window: bool) -> None:
     room.taken.append((*corners.min(0), *corners.max(0)))
     if rng.random() < 0.5:
         _leaf(room, a + along * low, along, out, width, float(rng.uniform(1.2, 1.9)))
+
+
+def _left_turn(a, b, c) -> bool:
+    (x0, y0), (x1, y1) = b - a, c - b
+    return bool(x0 * y1 - y0 * x1 > 0)
 
 
 def _hall(add, at: float, h: float, t: float, k: int) -> None:

@@ -1,14 +1,20 @@
 """Sensors that walk through a ground-truth MJCF: a LiDAR on stations, a hand-held depth camera, a phone.
 
-Each returns a `Capture`: what the sensor wrote, and, for measuring against the truth, the surface points that its
-rays really met. `noise_m` is one standard deviation of range: of the LiDAR at any range, of the cameras at 2 m
+Each returns a `Capture`: what the sensor wrote, and, for measuring against the truth, the surface points
+that its
+rays really met. `noise_m` is one standard deviation of range: of the LiDAR at any range, of the cameras
+at 2 m
 (theirs grows with the square of the distance).
 
-- **LiDAR**: full turns from up to three stations on a tripod, 0.4 deg apart; range noise, mixed pixels at edges,
-  dropouts where the beam grazes, registration of the stations wrong by a fifth of the noise. One E57 with poses.
-- **Hand-held depth camera**: a path between the places to stand, looking around and down; depth in millimetres,
+- **LiDAR**: full turns from up to three stations on a tripod, 0.4 deg apart; range noise, mixed pixels
+  at edges,
+  dropouts where the beam grazes, registration of the stations wrong by a fifth of the noise. One E57
+  with poses.
+- **Hand-held depth camera**: a path between the places to stand, looking around and down; depth in
+  millimetres,
   noise, dropouts, poses with small errors. A Redwood/Open3D folder.
-- **Phone**: the same walk by half the places, with pose drift that grows along the way, fused as phone apps do:
+- **Phone**: the same walk by half the places, with pose drift that grows along the way, fused as phone
+  apps do:
   one averaged point per 12 mm, no poses, a cloud that covers what it covers. One PLY.
 
 The source frame is the room's turned about z, and moved: for a reader to find the floor again.
@@ -70,13 +76,15 @@ def walk(mjcf: str, seed: int) -> Walk:
     return Walk(model, data, data.site_xpos[sites][:, :2].copy(), T)
 
 
-def lidar(room: Walk, folder: Path, *, noise_m: float, seed: int) -> Capture:
-    """Scan from up to three stations and write one E57."""
+def lidar(
+    room: Walk, folder: Path, *, noise_m: float, seed: int, step_deg: float = LIDAR_STEP_DEG
+) -> Capture:
+    """Scan from up to three stations, rays `step_deg` apart, and write one E57."""
     import pye57
 
     rng = np.random.Generator(np.random.PCG64([seed, 22]))
-    azimuth = np.radians(np.arange(0, 360, LIDAR_STEP_DEG))
-    elevation = np.radians(np.arange(LIDAR_LOWEST_DEG, 90, LIDAR_STEP_DEG))
+    azimuth = np.radians(np.arange(0, 360, step_deg))
+    elevation = np.radians(np.arange(LIDAR_LOWEST_DEG, 90, step_deg))
     e, a = np.meshgrid(elevation, azimuth, indexing="ij")
     rays = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1)
     path, met = folder / "lidar.e57", []
@@ -201,7 +209,8 @@ def _frame(room: Walk, pose: np.ndarray, rays: np.ndarray, noise_m: float, rng):
 
 
 def _path(room: Walk, frames: int, rng) -> list[np.ndarray]:
-    """Return camera poses (4, 4), optical frame to truth: at each place a turn, tilted down and up in turns."""
+    """Return camera poses (4, 4), optical frame to truth: at each place a turn, tilted down and up in
+    turns."""
     poses, per = [], frames // len(room.stands)
     for k, (x, y) in enumerate(room.stands):
         for j in range(per):

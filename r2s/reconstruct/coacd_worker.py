@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# Dents that CoACD may leave, in cells: ever finer, while no more hulls are needed than allowed. Coarse runs are cheap.
+# Dents that CoACD may leave, in cells: ever finer, while no more hulls are needed than allowed. Coarse
+# runs are cheap.
 _CONCAVITY_CELLS = (6.0, 4.5, 3.5)
 _MOST_FACES = 4000  # CoACD's time grows with them: 100 s for the 25,000 of a cup's grid
 _SMOOTH_CELLS = 0.7

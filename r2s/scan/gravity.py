@@ -30,7 +30,8 @@ Y_UP_FLATNESS = 0.7
 # An instrument that measures up (motion capture, a phone's accelerometer) is righter than a plane that
 # leans more than this from its axis: depth bends planes by degrees.
 MEASURED_DEG = 2.0
-# Two axes are as likely where both have level planes, of like area, in a capture as long along one as the other.
+# Two axes are as likely where both have level planes, of like area, in a capture as long along one as
+# the other.
 TIE_LEAST, TIE_AREA, TIE_SHAPE = 0.15, 1.2, 1.1
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
@@ -148,7 +149,7 @@ def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
     if _a_tie(level_y, level_z, extent):
         raise R2SError(
             "R2S-SCAN-047", "up cannot be told: +z and +y are as likely", where="the mesh's planes",
-            why=f"its format says neither, level planes hold {100 * level_z:.0f} % of the area with +z up and "
+            why=f"its format says neither, level planes hold {100 * level_z:.0f} % of it with +z up and "
             f"{100 * level_y:.0f} % with +y up, and it is as long along y as along z; a wrong guess lays the "
             "place on its side",
             remedy="r2s scan FILE --up +y    (phone apps, glTF)    or    --up +z    (CAD, ROS, surveys)",

@@ -1,8 +1,10 @@
 """Scale from one measured length, for captures whose unit is nobody's: photogrammetry, monocular SLAM.
 
-The form is the one people have at hand: two points picked in a viewer (CloudCompare's point picking, MeshLab's measuring
+The form is the one people have at hand: two points picked in a viewer (CloudCompare's point picking,
+MeshLab's measuring
 tool), in the file's own coordinates, and what a tape measure says between them. An edge that r2s would find
-itself (the longest of a table) is known to a coarse voxel only, which is one per cent of a room; two picked points
+itself (the longest of a table) is known to a coarse voxel only, which is one per cent of a room; two
+picked points
 are as good as the picking, and the farther apart the better.
 """
 
@@ -69,7 +71,7 @@ def from_known_distance(known: Known, sample: np.ndarray, where: str) -> Scale:
         far = int(np.argmax(away))
         raise R2SError(
             "R2S-SCAN-046", f"point {far + 1} of the known distance is not on the capture", where=where,
-            why=f"the nearest point of the file is {away[far]:.4g} file units from {_text(ends[far])}, and the "
+            why=f"the nearest point of the file is {away[far]:.4g} file units from {_text(ends[far])}; the "
             f"file spans {_text(low)} to {_text(high)}: it was picked in another frame or another file",
             remedy="pick both points in this very file, without shifting or scaling it on opening",
         )  # fmt: skip

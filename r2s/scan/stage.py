@@ -48,7 +48,7 @@ class Config(Frozen):
     )
     known_distance: Known | None = Field(
         None,
-        description="two points of the file and the metres between them: x1,y1,z1,x2,y2,z2,metres; fixes the scale",
+        description="x1,y1,z1,x2,y2,z2,metres: two points of the file and the metres between them",
     )
     up: str | None = Field(
         None, description="up in the file: +x -x +y -y +z -z or x,y,z; default: from evidence"
@@ -276,7 +276,7 @@ def _warnings(
         )
     if look.noise_sigma_m == 0 and capture.mesh is None:
         found.append(
-            "the range noise is not known: no flat patch of a metre or less holds enough points; 1 cm is taken"
+            "the range noise is not known: no flat patch is narrow enough to measure it; 1 cm is taken"
         )
     return tuple(found)
 

@@ -1,4 +1,5 @@
-"""What others do with the same scan: one mesh, CoACD of the whole room as obj2mjcf runs it, CoACD per cluster.
+"""What others do with the same scan: one mesh, CoACD of the whole room as obj2mjcf runs it, CoACD per
+cluster.
 
 Runs in the benchmark's own process; the mesh is Poisson's of the scan, trimmed where it has no points.
 """
@@ -46,7 +47,8 @@ def one_mesh(vertices: np.ndarray, faces: np.ndarray) -> list[np.ndarray]:
 
 
 def whole_room(vertices: np.ndarray, faces: np.ndarray) -> list[np.ndarray]:
-    """CoACD with the settings obj2mjcf passes by default: threshold 0.05 of the mesh's size, remeshed first."""
+    """CoACD with the settings obj2mjcf passes by default: threshold 0.05 of the mesh's size, remeshed
+    first."""
     return _coacd(vertices, faces, threshold=0.05, real_metric=False)
 
 

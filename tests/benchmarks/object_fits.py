@@ -84,7 +84,8 @@ def _groups(path: Path) -> list[np.ndarray]:
 
 
 def placed(model: Model) -> Model:
-    """Return the model standing on z = 0 around the origin, its shortest side up where that is not z already."""
+    """Return the model standing on z = 0 around the origin, its shortest side up where that is not z
+    already."""
     low, high = model.vertices.min(0), model.vertices.max(0)
     shift = -np.array([*(low + high)[:2] / 2, low[2]])
     return Model(model.vertices + shift, model.faces, [part + shift for part in model.reference])
@@ -216,16 +217,19 @@ def rows(folder: Path, scratch: Path, names=tuple(FILES)) -> list[dict[str, Any]
 
 def table(found: list[dict[str, Any]]) -> str:
     lines = [
-        f"{'object':34} {'parts':>11} {'volume error':>15} {'mesh to parts':>15} {'parts to mesh':>15} {'s':>6}"
+        f"{'object':34} {'parts':>11} {'volume error':>15} {'mesh to parts':>15} {'parts to mesh':>15} "
+        f"{'s':>6}"
     ]
     for row in found:
         theirs = row.get("reference")
         cells = [
             f"{row[key] * factor:.{digits}f} / " + (f"{theirs[key] * factor:.{digits}f}" if theirs else "-")
             for key, factor, digits in (
-                ("parts", 1, 0), ("volume_error", 100, 0), ("mesh_to_parts_mm", 1, 1), ("parts_to_mesh_mm", 1, 1))
+                ("parts", 1, 0), ("volume_error", 100, 0), ("mesh_to_parts_mm", 1, 1),
+                ("parts_to_mesh_mm", 1, 1))
         ]  # fmt: skip
         lines.append(
-            f"{row['object']:34} {cells[0]:>11} {cells[1]:>13} % {cells[2]:>12} mm {cells[3]:>12} mm {row['seconds']:6.1f}"
+            f"{row['object']:34} {cells[0]:>11} {cells[1]:>13} % {cells[2]:>12} mm {cells[3]:>12} mm "
+            f"{row['seconds']:6.1f}"
         )
     return "\n".join(lines) + "\n(r2s / the source's reference set)"

@@ -1,4 +1,5 @@
-"""One measured run: a generated room, scanned by a simulated sensor, through the real scan and reconstruct stages."""
+"""One measured run: a generated room, scanned by a simulated sensor, through the real scan and
+reconstruct stages."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ def run(
     *,
     explain: bool = False,
     others: bool = False,
+    options: dict[str, Any] | None = None,
     **config: Any,
 ) -> dict[str, Any]:
     """Return the measures of one room; a stage's error is one of them.
@@ -29,6 +31,7 @@ def run(
     Args:
         explain: also name the bodies that block and the things that are missed.
         others: also decompose the same scan as others do (minutes).
+        options: of the sensor. config: of the reconstruct stage.
     """
     import rooms
     import sensors
@@ -37,7 +40,9 @@ def run(
 
     walk = sensors.walk(rooms.make_room(seed), seed)
     with tempfile.TemporaryDirectory() as folder:
-        capture = sensors.SENSORS[sensor](walk, Path(folder), noise_m=noise_m, seed=seed)
+        capture = sensors.SENSORS[sensor](
+            walk, Path(folder), noise_m=noise_m, seed=seed, **(options or {})
+        )
         row: dict[str, Any] = {"seed": seed, "sensor": sensor, "noise_mm": 1e3 * noise_m}
         try:
             scan, twin, cost = twin_and_cost(capture.path, Path(folder), config)
@@ -61,7 +66,8 @@ def twin_and_cost(path: Path, scratch: Path, config: dict[str, Any]):
     done = time.perf_counter()
     cost = {
         "scan_s": scanned - clock, "reconstruct_s": done - scanned, "peak_mb": _peak_mb(),
-        "sigma_mm": 1e3 * scan.info.noise_sigma_m, "voxel_mm": 1e3 * scan.info.voxel_m, "points": len(scan.points),
+        "sigma_mm": 1e3 * scan.info.noise_sigma_m, "voxel_mm": 1e3 * scan.info.voxel_m, "points":
+        len(scan.points),
     }  # fmt: skip
     return scan, twin, cost
 
@@ -113,7 +119,8 @@ def measure(
 
 
 def _forget_peak() -> None:
-    """Reset this process's peak of resident memory (Linux; elsewhere the peak is the process's whole life's)."""
+    """Reset this process's peak of resident memory (Linux; elsewhere the peak is the process's whole
+    life's)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,6 +1,7 @@
 """What a generated room truly is, and how far a twin of it is from that. Everything in the truth's frame.
 
-Free space is the room's air boxes minus its solids (glass is solid). Seen surface is where the sensor's rays met
+Free space is the room's air boxes minus its solids (glass is solid). Seen surface is where the sensor's
+rays met
 the truth, without noise, one point per `SURFACE_M`. See docs/twin-metrics.md for blocked and missed.
 """
 
@@ -21,6 +22,7 @@ from r2s.reconstruct.solids import Hull, bounds, make_geom, nearest_distance, tr
 
 SURFACE_M = 0.015
 AIR_SAMPLES = 150_000
+SHELL = ("floor", "wall", "ceiling")
 MATCH_M = 0.06  # centres of an object and its twin are no farther apart
 SEEN_POINTS = 25  # a thing with fewer surface points was not seen
 _SHAPES = {
@@ -233,11 +235,12 @@ def colliders_mesh(twin: Twin) -> tuple[np.ndarray, np.ndarray]:
 
 
 def planes(truth: Truth, twin: Twin) -> dict[str, float]:
-    """Return offset [mm] and tilt [deg] of the true faces' twins: medians and worst, and how many were found."""
+    """Return offset [mm] and tilt [deg] of the true faces' twins: medians and worst, and how many were
+    found."""
     offsets, tilts = [], []
     for face in truth.faces.values():
         found = [f for g, b in zip(twin.geoms, twin.owner, strict=True)
-                 if b.role in ("floor", "wall", "ceiling") and (f := _front(g, face)) is not None]  # fmt: skip
+                 if b.role in SHELL and (f := _front(g, face)) is not None]  # fmt: skip
         if found:
             offset, tilt, weight = np.array(found).T
             offsets.append(float(np.average(offset, weights=weight)))
@@ -307,7 +310,7 @@ def doors_passable(truth: Truth, twin: Twin) -> dict[str, int]:
     for door in truth.doors.values():
         axes = [
             np.linspace(-h, h, n)
-            for h, n in zip(door.half + [-0.05, 0.1, -0.05], (15, 9, 25), strict=True)
+            for h, n in zip(door.half + np.array([-0.05, 0.1, -0.05]), (15, 9, 25), strict=True)
         ]
         probes = door.world(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3))
         clearance, _ = nearest_distance(truth.geoms, (), probes, 0.06)
