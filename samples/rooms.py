@@ -1,7 +1,7 @@
 """Make a furnished room as MJCF: ground truth of which every surface is known.
 
     python samples/rooms.py --seed 7 -o room.xml
-    python samples/simulate_scan.py room.xml --sensor lidar -o room.e57
+    python samples/sensors.py room.xml --sensor lidar -o scans/
 
 The same seed gives the same room. Bodies are pieces (`table_0`, `mug_3`); those that may be moved are named
 in the custom text `movable`. Sites say what geometry does not: `face_*` are the room's true planes (a

@@ -1,5 +1,7 @@
 """Sensors that walk through a ground-truth MJCF: a LiDAR on stations, a hand-held depth camera, a phone.
 
+    python samples/sensors.py room.xml --sensor handheld --noise-mm 5 -o scans/
+
 Each returns a `Capture`: what the sensor wrote, and, for measuring against the truth, the surface points
 that its
 rays really met. `noise_m` is one standard deviation of range: of the LiDAR at any range, of the cameras
@@ -22,6 +24,7 @@ The source frame is the room's turned about z, and moved: for a reader to find t
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -269,3 +272,25 @@ def _quaternion(rotation: np.ndarray) -> np.ndarray:
     quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(rotation).ravel())
     return quaternion
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mjcf", type=Path, help="a room made by rooms.py")
+    parser.add_argument("--sensor", choices=sorted(SENSORS), default="lidar")
+    parser.add_argument("--noise-mm", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("scans"), help="folder to write into"
+    )
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    room = walk(args.mjcf.read_text(), args.seed)
+    capture = SENSORS[args.sensor](room, args.output, noise_m=args.noise_mm / 1e3, seed=args.seed)
+    print(
+        f"{capture.path}: {len(capture.met):,} points, T_source_truth\n{room.T_source_truth.round(6)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
