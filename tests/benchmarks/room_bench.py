@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import statistics
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,8 @@ COLUMNS = {
 
 def bench(
     rooms: int, noises_m: list[float], others: int, workers: int, first: int = 0
-) -> list[dict[str, Any]]:
-    """Return one row per run, in order."""
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per run, in order."""
     cases = [
         (first + k, SENSORS[k % len(SENSORS)], noise, k < others and noise == noises_m[0])
         for noise in noises_m
@@ -50,7 +51,7 @@ def bench(
     ]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
-        return list(pool.map(_one, cases))
+        yield from pool.map(_one, cases)
 
 
 def _one(case: tuple[int, str, float, bool]) -> dict[str, Any]:
@@ -120,8 +121,14 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("bench-rooms.json"))
     args = parser.parse_args(argv)
-    rows = bench(args.rooms, [n / 1e3 for n in args.noise], args.others, args.workers, args.first)
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    rows: list[dict[str, Any]] = []
+    noises = [n / 1e3 for n in args.noise]
+    for row in bench(args.rooms, noises, args.others, args.workers, args.first):
+        rows.append(row)
+        args.out.write_text(
+            json.dumps(rows, indent=1) + "\n"
+        )  # hours of work survive an interruption
+        print(f"{row['sensor']} room {row['seed']} {row['noise_mm']:g} mm", flush=True)
     print(table(rows))
     print(f"wrote {args.out}")
     return rows
