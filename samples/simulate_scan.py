@@ -89,13 +89,16 @@ def capture(model: mujoco.MjModel, name: str, seed: int) -> tuple[np.ndarray, np
     return points.reshape(HEIGHT, WIDTH, 3), colours.reshape(HEIGHT, WIDTH, 3)
 
 
-def cast(model, data, origin: np.ndarray, directions: np.ndarray):
-    """Return geom ids (n,), -1 for a miss, distances [m] and unit normals (n, 3) of rays from a point."""
+def cast(model, data, origin: np.ndarray, directions: np.ndarray, groups: np.ndarray | None = None):
+    """Return geom ids (n,), -1 for a miss, distances [m] and unit normals (n, 3) of rays from a point.
+
+    groups: (6,) uint8, geom groups that a ray sees; all by default.
+    """
     count = len(directions)
     geom, distance = np.full(count, -1, np.int32), np.zeros(count)
     normals = np.zeros(3 * count)
     mujoco.mj_multiRay(
-        model, data, origin, np.ascontiguousarray(directions).ravel(), None, 1, -1, geom, distance,
+        model, data, origin, np.ascontiguousarray(directions).ravel(), groups, 1, -1, geom, distance,
         normals, count, 100.0,
     )  # fmt: skip
     return geom, distance, normals.reshape(-1, 3)

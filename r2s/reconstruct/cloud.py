@@ -40,6 +40,11 @@ class Cloud:
         """Height below which a bump on a surface is part of the surface."""
         return max(2 * self.tolerance_m, 1.5 * self.voxel_m)
 
+    @property
+    def clear_m(self) -> float:
+        """How far from every point seen air is surely air: 3 sigma and a voxel."""
+        return 3 * self.sigma_m + self.voxel_m
+
 
 def working_cloud(scan: Scan) -> Cloud:
     """Return the scan's points, sorted."""

@@ -15,8 +15,8 @@ from r2s.reconstruct.solids import Hull
 MAX_VERTICES = 32
 MAX_HULLS = 16  # of one movable object
 _NEARLY_CONVEX = 0.85  # solid over hull volume above which one hull is enough
-_GRID = 28  # cells along the longest side
-_DEPTH_M = 0.012  # seen air is carved only where it keeps this far from the points
+_GRID = 40  # cells along the longest side
+_LEAST_CELL_M = 0.002
 
 
 def convex_hull(points: np.ndarray, max_vertices: int = MAX_VERTICES) -> Hull | None:
@@ -78,16 +78,19 @@ def explain_by_hulls(
     T_world_support: np.ndarray,
     free: FreeSpace,
     seed: int,
+    *,
+    clear_m: float,
 ) -> tuple[list[Hull], str]:
     """Return hulls in the support frame and a note; an empty list if the thing is flat.
 
     Args:
         points, completed: measured, and measured plus assumed, (n, 3) support frame.
+        clear_m: seen air is carved only where it keeps this far from the points: more than noise moves them.
     """
     whole = convex_hull(closed_down(completed))
     if whole is None:
         return [], "flat"
-    solid, origin, cell = _possible_solid(whole, points, T_world_support, free)
+    solid, origin, cell = _possible_solid(whole, points, T_world_support, free, clear_m)
     if solid.sum() == 0 or _share(whole, solid, cell) >= _NEARLY_CONVEX:
         return [whole], ""
     try:
@@ -98,12 +101,12 @@ def explain_by_hulls(
     return (hulls, "") if hulls else ([whole], "one hull: the decomposition was empty")
 
 
-def _possible_solid(whole: Hull, points, T, free: FreeSpace):
+def _possible_solid(whole: Hull, points, T, free: FreeSpace, clear_m: float):
     """Return occupancy (nx, ny, nz) of the hull minus seen air, its origin (3,) and cell [m]."""
     from scipy.spatial import ConvexHull, KDTree
 
     lo, hi = whole[0].min(0), whole[0].max(0)
-    cell = max(float((hi - lo).max()) / _GRID, 0.003)
+    cell = max(float((hi - lo).max()) / _GRID, 0.5 * clear_m, _LEAST_CELL_M)
     shape = np.maximum(np.ceil((hi - lo) / cell).astype(int), 1) + 4
     origin = lo - 2 * cell
     grid = np.stack(np.meshgrid(*(np.arange(s) for s in shape), indexing="ij"), -1).reshape(-1, 3)
@@ -113,7 +116,7 @@ def _possible_solid(whole: Hull, points, T, free: FreeSpace):
     index = np.flatnonzero(inside)
     world = centres[index] @ T[:3, :3].T + T[:3, 3]
     seen = free.contains(world)
-    clear = KDTree(points).query(centres[index])[0] > max(_DEPTH_M, cell)
+    clear = KDTree(points).query(centres[index])[0] > max(clear_m, cell)
     inside[index[seen & clear]] = False
     return _without_crumbs(inside.reshape(tuple(shape))), origin, cell
 

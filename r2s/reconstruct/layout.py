@@ -197,7 +197,7 @@ def _add_levels(
             geoms = shell.slabs(
                 frame, floor.area, free, thickness_m=0.2, skin_m=skin,
                 max_edge_m=config.max_box_edge_m * 4, limit=config.max_static_geoms // 8,
-                local=floor.local(cloud.points[floor.points]),
+                local=floor.local(cloud.points[floor.points]), noise_m=cloud.sigma_m,
             )  # fmt: skip
             part = Part("floor", "boxes", geoms, floor.points)
             draft.warnings.append("something was seen below the floor: it is boxes, not a plane")
@@ -237,7 +237,7 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
     )
     geoms = shell.slabs(
         frame, area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-        max_edge_m=_CEILING_EDGE_M, limit=_CEILING_BOXES, local=local,
+        max_edge_m=_CEILING_EDGE_M, limit=_CEILING_BOXES, local=local, noise_m=cloud.sigma_m,
     )  # fmt: skip
     return Part("ceiling", "boxes", geoms, level.points)
 
@@ -268,7 +268,7 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
         share = max(2, round(budget * wall.area.area_m2 / total))
         geoms = shell.slabs(
             wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-            max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]),
+            max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]), noise_m=cloud.sigma_m,
         )  # fmt: skip
         if geoms:
             draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))
@@ -376,7 +376,10 @@ def _blocked(draft: Draft, air: np.ndarray) -> float:
 def _covered(part: Part, cloud: Cloud) -> Part:
     """Return the part without points off its colliders: they are for clutter to explain."""
     d, which = nearest_distance(
-        part.geoms, part.hulls, cloud.points[part.points], _EXPLAINED_BY_SHELL_M
+        part.geoms,
+        part.hulls,
+        cloud.points[part.points],
+        max(_EXPLAINED_BY_SHELL_M, cloud.tolerance_m),
     )
     return replace(part, points=part.points[(which >= 0) & (d > -cloud.merge_m - cloud.voxel_m)])
 

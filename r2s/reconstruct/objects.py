@@ -88,7 +88,9 @@ def explain(
         geoms = (best.geom,)
         assumed = assumed_fraction(geoms, (), cloud.points[index], near)
         return Part("object", best.kind, geoms, index, "movable", assumed_fraction=assumed)
-    found, note = explain_by_hulls(thing.points, thing.completed, thing.T_world_support, free, seed)
+    found, note = explain_by_hulls(
+        thing.points, thing.completed, thing.T_world_support, free, seed, clear_m=cloud.clear_m
+    )
     if not found:
         return None
     T = thing.T_world_support

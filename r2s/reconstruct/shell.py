@@ -24,6 +24,7 @@ _MAX_WALLS = 24
 _BEHIND_POINTS = 0.002  # share of all scan points that may lie behind a plane
 _BEHIND_FREE = 0.005  # share of observed free space that may lie behind a plane
 _IN_FRONT_M = 0.015  # how far points may lie in front of a box and still be explained by it
+_NOISE_IN_FRONT = 2.2  # 97 % of a normal distribution lie below 1.9 of its standard deviations
 _BENT = 0.15  # share of a face's points that may lie farther in front of its plane
 _BRIDGE_M = 0.25  # unseen gaps of a wall narrower than twice this are closed
 
@@ -128,6 +129,7 @@ def slabs(
     max_edge_m: float,
     limit: int,
     local: np.ndarray,
+    noise_m: float,
 ) -> tuple[Geom, ...]:
     """Cover a face with boxes behind it, of edges <= `max_edge_m`, at most `limit`, largest first.
 
@@ -137,6 +139,7 @@ def slabs(
         skin_m: how deep noise lets rays end behind the surface; free space is asked below that.
         local: (n, 3) the face's points in its frame. A box ends at its outermost point, not at the edge
             of a cell, and its front is where its own points are: a wall may be bowed, or seen twice.
+        noise_m: range noise; a front within it of the face's plane is the plane's.
     """
     mask = _bridged(frame, area, free, skin_m)
     thickness = _thickness(frame, area.centres()[mask], free, thickness_m, skin_m)
@@ -146,22 +149,27 @@ def slabs(
         lo, hi = (area.origin + np.array(k) * area.cell_m for k in ((i0, j0), (i1, j1)))
         own = local[np.all((local[:, :2] >= lo) & (local[:, :2] <= hi), axis=1)]
         lo, hi = _tightened(lo, hi, own[:, :2], 1.2 * area.cell_m)
-        front = front_m(own[:, 2])
+        front = front_m(own[:, 2], noise_m)
         centre = np.array([*(0.5 * (lo + hi)), front - thickness / 2])
         half = (*(0.5 * (hi - lo)), thickness / 2)
         geoms.append(make_geom("box", half, frame[:3, :3] @ centre + frame[:3, 3], frame[:3, :3]))
     return tuple(geoms)
 
 
-def front_m(heights: np.ndarray) -> float:
+def front_m(heights: np.ndarray, noise_m: float) -> float:
     """Return where the front of a box belongs whose points lie at these heights (n,) [m] over its face.
 
-    At their median, or as far before it as leaves 3 % of them more than 15 mm in front: of two layers of
-    one wall, the one a robot would meet.
+    On the plane, which all points of the face support, where the box's own median is within the noise of
+    it; else at that median, or as far before it as leaves 3 % of them more than 15 mm in front: of two layers
+    of one wall, the one a robot would meet. Noise is no layer: it is as wide behind the median as before it,
+    so what it spreads behind is allowed in front too.
     """
     if not len(heights):
         return 0.0
-    return float(max(np.median(heights), np.quantile(heights, 0.97) - _IN_FRONT_M))
+    back, middle, high = np.quantile(heights, [0.16, 0.5, 0.97])
+    allowed = max(_IN_FRONT_M, _NOISE_IN_FRONT * (middle - back))
+    front = float(max(middle, high - allowed))
+    return front if abs(front) > noise_m else 0.0
 
 
 def _tightened(lo: np.ndarray, hi: np.ndarray, inside: np.ndarray, most_m: float):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from r2s.core.errors import UsageError
+from r2s.core.errors import R2SError, UsageError
 from r2s.scan.planes import Plane
 
 AXES = {
@@ -30,6 +30,9 @@ Y_UP_FLATNESS = 0.7
 # An instrument that measures up (motion capture, a phone's accelerometer) is righter than a plane that
 # leans more than this from its axis: depth bends planes by degrees.
 MEASURED_DEG = 2.0
+# Two axes are as likely where both have level planes, of like area, in a capture as long along one as
+# the other.
+TIE_LEAST, TIE_AREA, TIE_SHAPE = 0.15, 1.2, 1.1
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -162,11 +165,27 @@ def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
     The axis with more level area wins; a place is less high than wide, which breaks near ties.
     """
     y_up = _near_axis(planes, AXES["+y"], "no declaration; phone apps write files with +y up", 0.4)
-    level_z = _shares(planes, z_up.direction)[0] + (0.1 if extent[2] <= extent.min() else 0.0)
-    level_y = _shares(planes, y_up.direction)[0] + (0.1 if extent[1] <= extent.min() else 0.0)
+    level_z, level_y = (_shares(planes, up.direction)[0] for up in (z_up, y_up))
+    if _a_tie(level_y, level_z, extent):
+        raise R2SError(
+            "R2S-SCAN-047", "up cannot be told: +z and +y are as likely", where="the mesh's planes",
+            why=f"its format says neither, level planes hold {100 * level_z:.0f} % of it with +z up and "
+            f"{100 * level_y:.0f} % with +y up, and it is as long along y as along z; a wrong guess lays the "
+            "place on its side",
+            remedy="r2s scan FILE --up +y    (phone apps, glTF)    or    --up +z    (CAD, ROS, surveys)",
+        )  # fmt: skip
+    level_z += 0.1 if extent[2] <= extent.min() else 0.0
+    level_y += 0.1 if extent[1] <= extent.min() else 0.0
     if level_y > 1.2 * level_z + 0.05:
         return replace(y_up, confidence=min(y_up.confidence, 0.6))
     return replace(z_up, confidence=min(z_up.confidence, 0.6))
+
+
+def _a_tie(level_y: float, level_z: float, extent: np.ndarray) -> bool:
+    """Whether neither level area nor shape prefers +y or +z up."""
+    low, high = sorted((level_y, level_z))
+    short, long = sorted(extent[1:])
+    return low > TIE_LEAST and high < TIE_AREA * low and long < TIE_SHAPE * short
 
 
 def _of_camera(planes: list[Plane], camera: Camera) -> Up:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from r2s.scan import scale as known_scale
 from r2s.scan import units
 from r2s.scan.capture import Capture, Rows
 from r2s.scan.clean import Box, Cleaner, plausible_box
@@ -28,7 +29,7 @@ class Look:
 
     Attributes:
         box: plausible box in file units.
-        unit: unit and evidence; scale: metres per file unit.
+        unit: unit and evidence; scale: metres per file unit (a known distance makes it any number).
         camera, viewpoint: see `viewpoints`.
         points: (n, 3) one per coarse voxel; voxel_m: its edge; area_m2: of the surface seen, about.
         low_m, high_m: (3,) bounds without the outermost 0.1 %.
@@ -65,7 +66,10 @@ class Look:
         return None if position is None else position * self.scale
 
 
-def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: str) -> Look:
+def take_a_look(
+    capture: Capture, *, unit: units.Unit | None, seed: int, where: str,
+    known: known_scale.Known | None = None,
+) -> Look:  # fmt: skip
     """Return the coarse facts of a capture.
 
     Raises:
@@ -76,13 +80,16 @@ def take_a_look(capture: Capture, *, unit: units.Unit | None, seed: int, where: 
     camera = find_camera(capture, sample)
     viewpoint = find_viewpoint(capture, sample, camera)
     eye = np.zeros(3) if viewpoint.position is None else viewpoint.position
-    choice = units.choose_unit(
-        given=unit, declared=capture.declared_unit, declared_by=capture.declared_by,
-        extent=float(np.linalg.norm(high - low)), where=where,
-        camera_range=float(np.median(np.linalg.norm(sample - eye, axis=1))) if camera else None,
-        surveyed=capture.surveyed or units.on_a_map(low, high),
-    )  # fmt: skip
-    scale = units.METRES[choice.unit]
+    if known is not None:
+        scale, choice = known_scale.from_known_distance(known, sample, where)
+    else:
+        choice = units.choose_unit(
+            given=unit, declared=capture.declared_unit, declared_by=capture.declared_by,
+            extent=float(np.linalg.norm(high - low)), where=where,
+            camera_range=float(np.median(np.linalg.norm(sample - eye, axis=1))) if camera else None,
+            surveyed=capture.surveyed or units.on_a_map(low, high),
+        )  # fmt: skip
+        scale = units.METRES[choice.unit]
     units.check_extent(float(np.linalg.norm(high - low)) * scale, where=where)
 
     voxel = float(np.linalg.norm(high - low)) / CELLS_PER_DIAGONAL * scale

@@ -10,6 +10,7 @@ from r2s.core.seeds import generator
 
 _HYPOTHESES = 192
 _SCORED = 6000
+_STRICTER = (0.75, 0.56, 0.42, 0.32, 0.24, 0.18, 0.18, 0.18, 0.18)  # of the tolerance
 _AGREE = float(np.cos(np.radians(20)))
 
 
@@ -59,6 +60,7 @@ def find_planes(
             near = _near(p, n, normal, center, tolerance)
         if near.sum() < max(12, least_share * len(points)):
             break
+        normal, center = _settled(p[near], normal, center, tolerance)
         residual = (p[near] - center) @ normal
         planes.append(
             Plane(
@@ -70,11 +72,28 @@ def find_planes(
     return sorted(planes, key=lambda plane: -plane.share)
 
 
-def fit_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the unit normal (3,) and centroid (3,) of the least-squares plane."""
-    center = points.mean(axis=0)
+def _settled(
+    p: np.ndarray, normal: np.ndarray, center: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the plane where most of its points (k, 3) lie.
+
+    A skirting board before a wall is within the tolerance of coarse voxels, and would turn the plane: points
+    weigh less the farther they are, ever more strictly (Geman-McClure weights, graduated).
+    """
+    for share in _STRICTER:
+        weight = 1 / (1 + ((p - center) @ normal / (share * tolerance)) ** 2) ** 2
+        normal, center = fit_plane(p, weight)
+    return normal, center
+
+
+def fit_plane(
+    points: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the unit normal (3,) and centroid (3,) of the least-squares plane of weighted (n,) points."""
+    center = np.average(points, axis=0, weights=weight)
     offset = points - center
-    return np.linalg.eigh(np.einsum("ni,nj->ij", offset, offset))[1][:, 0], center
+    weighted = offset if weight is None else offset * weight[:, None]
+    return np.linalg.eigh(np.einsum("ni,nj->ij", weighted, offset))[1][:, 0], center
 
 
 def _near(

@@ -24,6 +24,8 @@ from r2s.scan.interior import find_eyes
 from r2s.scan.look import Look, seen, take_a_look
 from r2s.scan.readers import companions, read_all
 from r2s.scan.readers.asked import Asked
+from r2s.scan.scale import Known
+from r2s.scan.scale import check as check_known_distance
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
@@ -44,6 +46,10 @@ class Config(Frozen):
 
     unit: units.Unit | None = Field(
         None, description="unit of the file (m mm cm ft us-ft in); default: from evidence"
+    )
+    known_distance: Known | None = Field(
+        None,
+        description="x1,y1,z1,x2,y2,z2,metres: two points of the file and the metres between them",
     )
     up: str | None = Field(
         None, description="up in the file: +x -x +y -y +z -z or x,y,z; default: from evidence"
@@ -133,6 +139,8 @@ def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     where = shown(paths[0])
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
+    if config.known_distance is not None:
+        check_known_distance(config.known_distance, config.unit)
     context.progress("reading", 0)
 
     def told(done: float, total: float) -> None:
@@ -142,7 +150,9 @@ def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     capture = read_all(paths, config.asked, told)
     context.stop_if_cancelled()
     context.progress("looking", 0)
-    look = take_a_look(capture, unit=config.unit, seed=context.seed, where=where)
+    look = take_a_look(
+        capture, unit=config.unit, known=config.known_distance, seed=context.seed, where=where
+    )
     placed = _place(capture, look, config)
     context.stop_if_cancelled()
     voxel_m = config.voxel_m or choose_voxel(
@@ -264,7 +274,7 @@ def _surfaced(
         viewpoints_source=source,
         viewpoint_evidence=evidence,
         organized=capture.organized,
-        warnings=(*_warnings(capture, placed, dropped, cleaner.finite), *[BLACK] * black),
+        warnings=(*_warnings(capture, look, placed, dropped, cleaner.finite), *[BLACK] * black),
     )
     return Scan(
         info=info,
@@ -280,7 +290,7 @@ def _surfaced(
 
 
 def _warnings(
-    capture: Capture, placed: _Placed, dropped: Mapping[str, int], finite: int
+    capture: Capture, look: Look, placed: _Placed, dropped: Mapping[str, int], finite: int
 ) -> tuple[str, ...]:
     found = list(capture.facts)
     if placed.up.confidence < SURE:
@@ -291,6 +301,10 @@ def _warnings(
         found.append(
             f"{100 * dropped['outlier'] / finite:.0f} % of the points were dropped as outliers; "
             "--outlier-strength 0 keeps the stray ones"
+        )
+    if look.noise_sigma_m == 0 and capture.mesh is None:
+        found.append(
+            "the range noise is not known: no flat patch is narrow enough to measure it; 1 cm is taken"
         )
     return tuple(found)
 

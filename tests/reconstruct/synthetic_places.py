@@ -87,7 +87,13 @@ def capture(geoms, views, *, voxel=0.01, sigma=0.0, seed=0, colors=True) -> Scan
         normals.append(gradient(geoms, surface))
         points.append(surface + rng.normal(0, sigma, (ok.sum(), 1)) * directions[ok])
         of.append(np.full(ok.sum(), number))
+    eyes = np.array([eye for eye, _ in views], np.float32)
     p, n, v = np.concatenate(points), np.concatenate(normals), np.concatenate(of)
+    return scan_of(p, n, v, eyes, voxel=voxel, sigma=sigma, colors=colors)
+
+
+def scan_of(p, n, v, eyes, *, voxel, sigma, colors=True) -> Scan:
+    """A scan of points (k, 3) with normals, seen from `eyes[v]`: one point per voxel."""
     cells = np.floor(p / voxel).astype(np.int64)
     _, first = np.unique(cells, axis=0, return_index=True)
     p, n, v = p[first], n[first], v[first]
@@ -99,7 +105,6 @@ def capture(geoms, views, *, voxel=0.01, sigma=0.0, seed=0, colors=True) -> Scan
         viewpoints_source="file", viewpoint_evidence="made",
     )  # fmt: skip
     paint = np.full((len(p), 3), 128, np.uint8) if colors else np.zeros((0, 3), np.uint8)
-    eyes = np.array([eye for eye, _ in views], np.float32)
     return Scan(
         info, p.astype(np.float32), n.astype(np.float32), paint, np.ones(len(p), np.uint32), eyes,
         v.astype(np.int32), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32),

@@ -29,6 +29,20 @@ def test_the_largest_plane_is_found_to_a_fraction_of_the_noise():
     assert mask[:6000].mean() > 0.97
 
 
+def test_what_stands_just_before_a_wall_does_not_turn_its_plane():
+    """The back of a shelf covers a fifth of a wall, 18 mm before it: within the tolerance."""
+    rng = np.random.default_rng(0)
+    xy = rng.uniform([-2, -1], [2, 1], (20_000, 2))
+    z = rng.normal(0, 0.003, 20_000) + 0.018 * (xy[:, 0] > 1.2)
+    points = np.column_stack([xy, z])
+    normals = np.tile(UP, (20_000, 1))
+    plane, _ = largest_plane(
+        points, normals, tolerance_m=0.025, patch_m=0.3, max_tilt_from=(UP, 0.98, 1.0), rng=rng
+    )
+    assert np.degrees(np.arccos(plane.normal[2])) < 0.04  # least squares: 0.24
+    assert abs(plane.offset) < 0.001
+
+
 @pytest.mark.parametrize("yaw", [0.0, 0.3, 1.2])
 def test_the_smallest_rectangle_of_a_rectangle_is_itself(yaw):
     corners = np.array([[-2, -1], [2, -1], [2, 1], [-2, 1]], float)

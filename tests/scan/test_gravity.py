@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scan_files import columns_of, depth_image, pcd_bytes, ply_bytes, room_points, scan
 
-from r2s.core.errors import UsageError
+from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import rpy_to_matrix
 from r2s.scan.gravity import parse_up
 
@@ -105,3 +105,14 @@ def test_a_mesh_of_a_room_finds_its_own_axis(tmp_path, axis, order):
     info = scan(path, voxel_m=0.05).info
     np.testing.assert_allclose(np.asarray(info.T_world_source)[2, :3], parse_up(axis), atol=1e-6)
     assert info.up_confidence <= 0.6
+
+
+def test_a_cube_asks_which_way_is_up(tmp_path):
+    import trimesh
+
+    path = tmp_path / "cube.obj"
+    trimesh.creation.box(extents=(4.0, 3.0, 3.0)).export(path)
+    with pytest.raises(R2SError, match=r"up cannot be told: \+z and \+y are as likely") as asked:
+        scan(path, voxel_m=0.05)
+    assert asked.value.code == "R2S-SCAN-047" and "--up +y" in asked.value.remedy
+    assert scan(path, voxel_m=0.05, up="+z").info.up_axis == "+z"

@@ -48,6 +48,21 @@ def test_a_cylinder_measures_like_a_plane():
     assert range_noise(points, 0) == pytest.approx(0.001, rel=0.15)
 
 
+def test_a_sparse_sweep_of_a_street_has_noise_too():
+    """12 points a square metre: the nearest 60 of a point reach 1.2 m far."""
+    near = sheet(0.02, flat, count=20_000, side_m=40.0)
+    assert range_noise(near, 0) == pytest.approx(0.02, rel=0.15)
+    relief = sheet(0.02, lambda x, y: 3 * np.sin(x / 9), count=20_000, side_m=900.0)
+    assert range_noise(relief, 0) == 0.0  # patches of 10 m measure hills
+
+
+def test_the_real_sweep_of_a_street(shared_data):
+    from r2s.scan.readers import read
+
+    points = read(shared_data / "scans/laser_csv/car_cloud400.csv").points
+    assert 0.003 < range_noise(points, 0) < 0.03
+
+
 def test_quantised_depth_counts():
     step = 0.02
     points = sheet(0.0, lambda x, y: np.round(0.4 * x / step) * step)
