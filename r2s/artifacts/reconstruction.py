@@ -10,7 +10,7 @@ import numpy as np
 
 from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.base import Encoded, Frozen
-from r2s.artifacts.geometry import Geom, Range, Vec3
+from r2s.artifacts.geometry import Geom, Quat, Range, Vec3
 
 
 class Body(Frozen):
@@ -46,6 +46,32 @@ class Body(Frozen):
     color: Vec3 = (0.7, 0.7, 0.7)
 
 
+class Opening(Frozen):
+    """A door or a window: a rectangle of a wall without returns, through which rays went on.
+
+    Attributes:
+        name: `door_0`, `window_1`, most rays first.
+        kind: `door` when it reaches the floor, else `window`.
+        wall: name of the wall it is in.
+        center_m, quaternion: its middle on the wall, and the wall's frame (x across, y up, z the normal,
+            towards the side the wall was seen from); world frame.
+        size_m: (width, height).
+        sill_m: height of its lower edge over the floor.
+        clear_fraction: share of it through which no collider stands, 0.4 m before and behind the wall.
+        evidence: what was seen, in words.
+    """
+
+    name: str
+    kind: Literal["door", "window"]
+    wall: str
+    center_m: Vec3
+    quaternion: Quat
+    size_m: tuple[float, float]
+    sill_m: float
+    clear_fraction: float
+    evidence: str
+
+
 class TwinAudit(Frozen):
     """How the collision geometry compares with what the sensor saw. Definitions: docs/twin-metrics.md.
 
@@ -69,6 +95,7 @@ class ReconstructionInfo(Frozen):
     bodies: tuple[Body, ...]
     audit: TwinAudit
     viewpoint_evidence: str
+    openings: tuple[Opening, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

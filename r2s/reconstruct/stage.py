@@ -19,6 +19,7 @@ from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
 from r2s.reconstruct.freespace import carve
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
+from r2s.reconstruct.openings import described
 from r2s.reconstruct.parts import Part, all_geoms, bodies
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.visuals import visuals
@@ -87,6 +88,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             bodies=tuple(found),
             audit=result,
             viewpoint_evidence=rays.evidence,
+            openings=described(
+                draft.holes, [b.name for b in found], draft.floor_m, geoms, geom_hulls
+            ),
             warnings=tuple(draft.warnings),
         ),
         hulls=tuple(hulls),

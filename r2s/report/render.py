@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
-from r2s.artifacts.reconstruction import Reconstruction
+from r2s.artifacts.reconstruction import Opening, Reconstruction
 from r2s.artifacts.scan import Scan
 from r2s.artifacts.scene import HOME_KEYFRAME, Scene
 from r2s.core.errors import R2SError
@@ -33,6 +33,7 @@ ROLE_COLORS = {
     "floor": (0.55, 0.62, 0.60), "ceiling": (0.75, 0.75, 0.75), "wall": (0.62, 0.66, 0.74),
     "support": (0.80, 0.62, 0.35), "object": (0.90, 0.35, 0.25), "clutter": (0.45, 0.55, 0.80),
 }  # fmt: skip
+OPENING_COLORS = {"door": (1.0, 0.55, 0.0), "window": (0.0, 0.75, 0.95)}
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
 
 
@@ -188,7 +189,31 @@ def render_overlay(
     mixed = np.where(shown[..., None], (1 - opacity) * image + opacity * tint, image)
     edges = outlines(hits, size) & shown
     mixed[edges] = 0.35 * mixed[edges]
+    for opening in reconstruction.info.openings:
+        color = 255 * np.array(OPENING_COLORS[opening.kind])
+        draw_lines(mixed, camera, opening_corners(opening), color)
     return np.round(mixed).astype(np.uint8)
+
+
+def opening_corners(opening: Opening) -> np.ndarray:
+    """Return the (5, 3) corners of an opening's rectangle, the first again at the end."""
+    width, height = opening.size_m
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
+    local = np.column_stack([square * (width, height), np.zeros(5)])
+    return local @ quat_to_matrix(opening.quaternion).T + np.asarray(opening.center_m)
+
+
+def draw_lines(image: np.ndarray, camera: Camera, points: np.ndarray, color: np.ndarray) -> None:
+    """Draw a line through (n, 3) world points into (h, w, 3), two pixels wide, over everything."""
+    height, width = image.shape[:2]
+    steps = np.linspace(0, 1, max(width, height))[:, None]
+    dense = np.concatenate([a + steps * (b - a) for a, b in zip(points, points[1:], strict=False)])
+    pixels, depth = camera.project(dense, width, height)
+    pixels = np.floor(pixels[depth > camera.near_m]).astype(int)
+    for shift in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = (pixels + shift).T
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        image[y[inside], x[inside]] = color
 
 
 def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list[Item]:
