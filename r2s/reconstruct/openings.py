@@ -165,7 +165,7 @@ def _by_frame(walls: Sequence[Face]) -> Iterator[tuple[np.ndarray, list[Face]]]:
 def _extent(faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
     """Return the (2,) corners of where to look in the plane of the faces."""
     centres = np.concatenate([face.area.centres()[face.area.mask] for face in faces])
-    return centres.min(0) - (_BEYOND_M, 0.0), centres.max(0) + (_BEYOND_M, 0.0)
+    return centres.min(0) - (_BEYOND_M, 0.0), (*centres.max(0), _BEYOND_M, 0.0)
 
 
 def _crossings(plane: Plane, frame: np.ndarray, cloud: Cloud, rays: Rays) -> np.ndarray:

@@ -8,6 +8,7 @@ write_gif([player.frame(qpos) for qpos in qposes], path, rate_hz=20)
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -207,7 +208,7 @@ def draw_lines(image: np.ndarray, camera: Camera, points: np.ndarray, color: np.
     """Draw a line through (n, 3) world points into (h, w, 3), two pixels wide, over everything."""
     height, width = image.shape[:2]
     steps = np.linspace(0, 1, max(width, height))[:, None]
-    dense = np.concatenate([a + steps * (b - a) for a, b in zip(points, points[1:], strict=False)])
+    dense = np.concatenate([a + steps * (b - a) for a, b in itertools.pairwise(points)])
     pixels, depth = camera.project(dense, width, height)
     pixels = np.floor(pixels[depth > camera.near_m]).astype(int)
     for shift in ((0, 0), (1, 0), (0, 1), (1, 1)):
