@@ -1,7 +1,7 @@
 """Doors and windows: rectangles of a wall's plane with no returns, through which rays went on.
 
-A wall has an opening only where somebody looked through it. What is merely unseen stays closed or unknown, and
-so does a door that was shut during the scan.
+A wall has an opening only where somebody looked through it. What is merely unseen stays closed or
+unknown, and so does a door that was shut during the scan.
 """
 
 from __future__ import annotations
@@ -165,7 +165,8 @@ def _by_frame(walls: Sequence[Face]) -> Iterator[tuple[np.ndarray, list[Face]]]:
 def _extent(faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
     """Return the (2,) corners of where to look in the plane of the faces."""
     centres = np.concatenate([face.area.centres()[face.area.mask] for face in faces])
-    return centres.min(0) - (_BEYOND_M, 0.0), (*centres.max(0), _BEYOND_M, 0.0)
+    beside = np.array([_BEYOND_M, 0.0])
+    return centres.min(0) - beside, centres.max(0) + beside
 
 
 def _crossings(plane: Plane, frame: np.ndarray, cloud: Cloud, rays: Rays) -> np.ndarray:
