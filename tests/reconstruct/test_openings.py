@@ -75,7 +75,7 @@ def test_both_stay_open_and_the_wall_beside_them_closed(twin):
     for y in (1.4, 1.52, 1.6, 1.68):
         passage = np.column_stack([x.ravel(), np.full(x.size, y), z.ravel()])
         assert (nearest_distance(geoms, twin.hulls, passage, 1.0)[0] > 0).all()
-    beside = np.array([[2.03, 0.9, 1.0], [2.03, -0.83, 1.0], [2.03, 0.0, 2.25], [0.4, 1.55, 0.5]])
+    beside = np.array([[2.03, 0.9, 1.0], [2.03, -0.83, 1.13], [2.03, 0.0, 2.25], [0.4, 1.55, 0.5]])
     assert (nearest_distance(geoms, twin.hulls, beside, 1.0)[0] <= 0).all()
     assert all(each.clear_fraction > 0.95 for each in twin.info.openings)
 
