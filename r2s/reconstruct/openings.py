@@ -22,7 +22,7 @@ from r2s.reconstruct.shell import Face, face_skin_m
 from r2s.reconstruct.solids import Hull, nearest_distance
 
 _CELL_M = 0.05
-_BEYOND_WALL_M = 0.5  # a ray that ends nearer behind the plane met a niche, a pane, a blind
+_BEYOND_WALL_M = 0.5  # where rays end nearer behind the plane, there is a niche, a pane, a blind
 _LEAST_RAYS = 30  # through one opening
 _TALL_M = 1.5  # a face whose upper edge is lower over the floor is furniture, not a wall
 _BEYOND_M = 1.5  # how far past a face's own end an opening may reach: to the corner of the room
@@ -93,7 +93,7 @@ def find_holes(walls: Sequence[Face], floor_m: float, cloud: Cloud, rays: Rays) 
             continue
         low[1] = min(low[1], floor_m - frame[2, 3])
         crossings = _crossings(plane, frame, cloud, rays)
-        inside = np.all((crossings > low) & (crossings < high), axis=1)
+        inside = _inside(crossings[:, :2], low, high)
         if inside.sum() < _LEAST_RAYS:
             continue
         local = faces[0].local(cloud.points)
@@ -170,16 +170,15 @@ def _extent(faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _crossings(plane: Plane, frame: np.ndarray, cloud: Cloud, rays: Rays) -> np.ndarray:
-    """Return (k, 2) where rays go through the plane and end well beyond it, in the frame's x and y."""
+    """Return (k, 3) where rays go through the plane: the frame's x and y, and how far beyond they end."""
     skin = face_skin_m(cloud)
     ends = cloud.points[rays.points]
     before, after = plane.height(rays.origins), plane.height(ends)
-    through = ((before > skin) & (after < -_BEYOND_WALL_M)) | (
-        (before < -skin) & (after > _BEYOND_WALL_M)
-    )
+    through = ((before > skin) & (after < -skin)) | ((before < -skin) & (after > skin))
     share = (before[through] / (before[through] - after[through]))[:, None]
     world = rays.origins[through] + share * (ends[through] - rays.origins[through])
-    return ((world - frame[:3, 3]) @ frame[:3, :3])[:, :2]
+    local = (world - frame[:3, 3]) @ frame[:3, :3]
+    return np.column_stack([local[:, :2], np.abs(after[through])])
 
 
 def _holes(frame, floor_m, low, crossings, returns, own, cloud: Cloud) -> Iterator[Hole]:
@@ -187,9 +186,9 @@ def _holes(frame, floor_m, low, crossings, returns, own, cloud: Cloud) -> Iterat
 
     cell = max(_CELL_M, 1.5 * cloud.voxel_m)
     shape = tuple(
-        np.floor((np.concatenate([crossings, returns]).max(0) - low) / cell).astype(int) + 1
+        np.floor((np.concatenate([crossings[:, :2], returns]).max(0) - low) / cell).astype(int) + 1
     )
-    passed, solid = (_histogram(xy, low, cell, shape) for xy in (crossings, returns))
+    passed, solid = (_histogram(xy, low, cell, shape) for xy in (crossings[:, :2], returns))
     ring = np.ones((3, 3))
     seen = np.pad(passed > 0, 3) & ~np.pad(solid > 0, 3)
     wide = ndimage.binary_closing(seen, ring, iterations=2) & ~np.pad(solid > 0, 3)
@@ -211,12 +210,11 @@ def _holes(frame, floor_m, low, crossings, returns, own, cloud: Cloud) -> Iterat
         if height < (_DOOR_HEIGHT_M if is_door else _HEIGHT_M) or not _beside(own, lo, hi):
             continue
         inner = min(cell, 0.2 * width, 0.2 * height)
-        rays, stopped = (
-            int(_inside(xy, lo + inner, hi - inner).sum()) for xy in (crossings, returns)
-        )
+        went = crossings[_inside(crossings[:, :2], lo + inner, hi - inner), 2]
+        rays, stopped = len(went), int(_inside(returns, lo + inner, hi - inner).sum())
         if rays < _LEAST_RAYS or stopped > _RETURNS * (rays + stopped):
             continue
-        if _filled(mask, low, cell, lo, hi) < _FILLED:
+        if np.median(went) < _BEYOND_WALL_M or _filled(mask, low, cell, lo, hi) < _FILLED:
             continue
         yield Hole(frame, lo, hi, is_door, rays, stopped)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from r2s.artifacts.base import Artifact
+from r2s.artifacts.edits import Edit
 from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo, TwinAudit
 from r2s.artifacts.scan import Scan
 from r2s.core.context import StageContext
@@ -17,10 +19,11 @@ from r2s.core.errors import R2SError
 from r2s.core.seeds import generator
 from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
+from r2s.reconstruct.edits import edited
 from r2s.reconstruct.freespace import carve
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
-from r2s.reconstruct.parts import Part, all_geoms, bodies
+from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.visuals import visuals
 
@@ -32,6 +35,9 @@ TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 class Config(LayoutConfig):
     """How a scan becomes bodies. Lengths in metres."""
 
+    edits: tuple[Edit, ...] = Field(
+        (), description="what a person changed, as JSON; `r2s layout edit` takes them from YAML"
+    )
     floor: FloorMode = Field(
         "auto", description="what the lowest large level surface is: auto, floor or table"
     )
@@ -73,6 +79,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
     draft = build(cloud, rays, free, config, context.seed)
+    draft = replace(draft, parts=named(draft.parts))
+    draft, dropped, before = edited(draft, config.edits, cloud, rays, free, context.seed)
     parts = draft.parts
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
@@ -91,6 +99,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             openings=described(
                 draft.holes, [b.name for b in found], draft.floor_m, geoms, geom_hulls
             ),
+            edits=config.edits,
+            found=before,
             warnings=tuple(draft.warnings),
         ),
         hulls=tuple(hulls),
