@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from r2s.artifacts.base import Frozen
 from r2s.artifacts.geometry import Range, Vec3
+from r2s.core.errors import UsageError
 
 Material = Literal[
     "aluminium", "cardboard", "ceramic", "fabric", "foam", "glass", "paper", "plastic", "rubber",
@@ -87,6 +94,14 @@ class Edit(Frozen):
         names = ("label", "mobility", "material", "mass_kg", "friction")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
+    @model_serializer(mode="wrap")
+    def _only_what_it_says(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        said = serialize(self)
+        return {
+            key: value for key, value in said.items() if getattr(self, key) != fields[key].default
+        }
+
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         changes = bool(self.facts or self.name or self.merge or self.split is not None)
@@ -109,3 +124,14 @@ class Found(Frozen):
     name: str
     role: str
     center_m: Vec3
+
+
+def contradiction(number: int, name: str, reason: str) -> UsageError:
+    """Return the error of an edit that another edit of the list makes meaningless."""
+    return UsageError(
+        "R2S-LAYOUT-005",
+        f"edit {number} of {name} contradicts another: {reason}",
+        where=f"edit {number}",
+        why="which of them counts would be a guess",
+        remedy="change or remove one of the two edits, and run `r2s layout edit --file EDIT.yaml` again",
+    )

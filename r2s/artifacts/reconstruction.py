@@ -100,6 +100,14 @@ class TwinAudit(Frozen):
     rays: int
     truth: bool = False
     worst_body: str = ""
+    worst_blocked_5cm: float = 0.0
+    worst_missed_m: Vec3 | None = None
+    worst_missed_near: str = ""
+    hausdorff_scan_to_twin_m: float | None = None
+    hausdorff_twin_to_scan_m: float | None = None
+    geoms: int = 0
+    vertices: int = 0
+    predicted_steps_per_s: float | None = None
 
 
 class ReconstructionInfo(Frozen):

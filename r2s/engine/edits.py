@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r2s.artifacts.edits import MATERIALS, Edit, Found, Target
+from r2s.artifacts.edits import MATERIALS, Edit, Found, Target, contradiction
 from r2s.core.errors import UsageError
 from r2s.engine.stage import validated
 
@@ -89,11 +89,18 @@ def pinned(edits: Sequence[Edit], info: ReconstructionInfo) -> tuple[Edit, ...]:
         if len(body.found_as) == 1 and body.name not in places
     }
     made: set[str] = set()
+    gone: dict[str, str] = {}
     result = []
     for number, edit in enumerate(edits, start=1):
+        for name in (edit.body.name, *(each.name for each in edit.merge)):
+            if name in gone and name not in made:
+                raise contradiction(number, name, gone[name])
         body = _pin(edit.body, number, places, now, made)
         merge = tuple(_pin(each, number, places, now, made) for each in edit.merge)
         result.append(edit.model_copy(update={"body": body, "merge": merge}))
+        gone |= {each.name: f"edit {number} merged it into {edit.body.name}" for each in edit.merge}
+        if edit.drop:
+            gone[edit.body.name] = f"edit {number} dropped it"
         if edit.name is not None:
             made.add(edit.name)
         if edit.split is not None:

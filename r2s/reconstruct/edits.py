@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from r2s.artifacts.edits import Cut, Edit, Found, Target
+from r2s.artifacts.edits import Cut, Edit, Found, Target, contradiction
 from r2s.core.errors import UsageError
 from r2s.core.rigid import transform
 from r2s.reconstruct.cloud import Cloud
@@ -29,6 +29,7 @@ _NEAR_M = 0.15  # a thing that stands farther from its pin, and is not that larg
 _PLANE_NEAR_M = 1.0  # the middle of a plane is the middle of what was seen of it
 _LEAST_POINTS = 10  # of one piece
 _NAMED = 5
+_LLOYD_STEPS = 20
 
 
 class Editor:
@@ -99,7 +100,7 @@ class Editor:
         here = self._here()
         exact = [i for i, p in here if p.name == target.name]
         if target.name in self._gone and not exact:
-            raise _contradiction(number, target.name, self._gone[target.name])
+            raise contradiction(number, target.name, self._gone[target.name])
         exact = exact or [i for i, p in here if p.found_as == (target.name,)]
         changed = bool(exact) and bool(self._part(exact[0]).found_as)
         if exact and (target.near is None or changed or self._distance(exact[0], target) <= 1):
@@ -145,11 +146,11 @@ class Editor:
         for field in [*edit.facts, *(["name"] if edit.name else [])]:
             before = self._said.setdefault((index, field), number)
             if before != number:
-                raise _contradiction(number, name, f"edit {before} sets its {field} as well")
+                raise contradiction(number, name, f"edit {before} sets its {field} as well")
 
     def _renamed(self, number: int, index: int, part: Part, name: str) -> Part:
         if any(p.name == name for i, p in self._here() if i != index):
-            raise _contradiction(number, part.name, f"another body is called {name!r}")
+            raise contradiction(number, part.name, f"another body is called {name!r}")
         return replace(part, name=name, found_as=part.found_as or (part.name,))
 
     def _told(self, number: int, part: Part, edit: Edit) -> Part:
@@ -172,7 +173,7 @@ class Editor:
         """Return one part of several: things are explained anew, everything else is put together."""
         own = self._part(index)
         if index in others:
-            raise _contradiction(number, own.name, "it would be merged with itself")
+            raise contradiction(number, own.name, "it would be merged with itself")
         parts = [own, *(self._part(i) for i in others)]
         points = np.unique(np.concatenate([part.points for part in parts]))
         names = tuple(name for part in parts for name in (part.found_as or (part.name,)))
@@ -218,7 +219,7 @@ class Editor:
         taken = {p.name for i, p in self._here() if i != index}
         for piece in pieces:
             if piece.name in taken:
-                raise _contradiction(number, part.name, f"a body is called {piece.name} already")
+                raise contradiction(number, part.name, f"a body is called {piece.name} already")
         self._remove(index, len(self._parts), f"edit {number} split it into {pieces[0].name}, ...")
         self._parts.extend(pieces)
 
@@ -263,11 +264,23 @@ def _sides(points: np.ndarray, how: int | Cut, of: np.ndarray | None = None) -> 
     of = points if of is None else of
     if isinstance(how, Cut):
         return (of[:, "xyz".index(how.axis)] >= how.at).astype(int)
-    from scipy.cluster.vq import kmeans2
-
-    centres, _ = kmeans2(points, how, minit="++", seed=0)
-    centres = centres[np.lexsort(centres.T[::-1])]
+    centres = _middles(points, how)
     return np.argmin(np.linalg.norm(of[:, None] - centres, axis=2), axis=1)
+
+
+def _middles(points: np.ndarray, count: int) -> np.ndarray:
+    """Return (count, 3) middles of groups: Lloyd's algorithm from farthest points, in order of x, y, z."""
+    seeds = [points[np.lexsort(points.T[::-1])[0]]]
+    while len(seeds) < count:
+        gap = np.min([np.linalg.norm(points - seed, axis=1) for seed in seeds], axis=0)
+        seeds.append(points[int(np.argmax(gap))])
+    middles = np.array(seeds)
+    for _ in range(_LLOYD_STEPS):
+        own = np.argmin(np.linalg.norm(points[:, None] - middles, axis=2), axis=1)
+        middles = np.array(
+            [points[own == k].mean(0) if (own == k).any() else middles[k] for k in range(count)]
+        )
+    return middles[np.lexsort(middles.T[::-1])]
 
 
 def _reshaped(part: Part, anew: Part) -> Part:
@@ -288,16 +301,6 @@ def _nearest(target: Target, parts: Sequence[Part]) -> list[str]:
         centre = upright_box(part.geoms, part.hulls)[0]
         gaps.append((float(np.linalg.norm(np.subtract(centre, target.near))), part.name))
     return [f"{name} ({gap:.2f} m away)" for gap, name in sorted(gaps)[:_NAMED]]
-
-
-def _contradiction(number: int, name: str, reason: str) -> UsageError:
-    return UsageError(
-        "R2S-LAYOUT-005",
-        f"edit {number} of {name} contradicts another: {reason}",
-        where=f"edit {number}",
-        why="which of them counts would be a guess",
-        remedy="change or remove one of the two edits, and run `r2s layout edit --file EDIT.yaml` again",
-    )
 
 
 def _impossible(number: int, name: str, reason: str) -> UsageError:

@@ -191,7 +191,8 @@ def _holes(frame, floor_m, low, crossings, returns, own, cloud: Cloud) -> Iterat
     passed, solid = (_histogram(xy, low, cell, shape) for xy in (crossings[:, :2], returns))
     ring = np.ones((3, 3))
     seen = np.pad(passed > 0, 3) & ~np.pad(solid > 0, 3)
-    wide = ndimage.binary_closing(seen, ring, iterations=2) & ~np.pad(solid > 0, 3)
+    closed = np.asarray(ndimage.binary_closing(seen, ring, iterations=2), bool)
+    wide = closed & ~np.pad(solid > 0, 3)
     wide = ndimage.binary_opening(wide, ring, iterations=2)[3:-3, 3:-3]
     labels, count = ndimage.label(wide)  # type: ignore[misc]
     for number in range(1, count + 1):

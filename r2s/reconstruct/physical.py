@@ -35,9 +35,9 @@ DENSITIES: dict[str, Guess] = {
 }
 
 # Bulk densities of kinds of things: weight over outer (hull) volume of the YCB objects, mug 118 g, bowl
-# 147 g, plate 279 g, soup can 349 g and tuna can 171 g, mustard 603 g and bleach 1131 g full, cracker box 411 g
-# and sugar box 514 g, wood block 729 g, foam brick 28 g (Calli et al., The YCB object and model set, 2015); the
-# bounds are empty and full where a thing can be either.
+# 147 g, plate 279 g, soup can 349 g and tuna can 171 g, mustard 603 g and bleach 1131 g full, cracker box
+# 411 g and sugar box 514 g, wood block 729 g, foam brick 28 g (Calli et al., The YCB object and model set,
+# 2015); the bounds are empty and full where a thing can be either.
 CLASSES: dict[str, Guess] = {
     "mug": Guess(230.0, 150.0, 1150.0),
     "cup": Guess(230.0, 50.0, 1150.0),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from r2s.artifacts.base import Artifact
 from r2s.artifacts.edits import Edit
-from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo, TwinAudit
+from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo
 from r2s.artifacts.scan import Scan
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
@@ -69,7 +69,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     """Reconstruct a scan.
 
     Raises:
-        R2SError: R2S-RECON-001 no surface to build on, R2S-RECON-002/003 the twin check failed.
+        R2SError: R2S-RECON-001 no surface to build on; `accept` judges the twin.
     """
     scan = inputs["scan"]
     assert isinstance(scan, Scan)
@@ -85,12 +85,12 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
     geoms, geom_hulls, owner = all_geoms(parts)
-    result, blame = audit(
+    result = audit(
         geoms, geom_hulls, owner, [b.name for b in found], cloud.points, rays, free, cloud.voxel_m,
         generator(context.seed, "reconstruct", "audit"),
+        movable=np.array([b.mobility == "movable" for b in found], bool), left_out=dropped,
     )  # fmt: skip
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
-    check_audit(result, blame, config)
     return Reconstruction(
         info=ReconstructionInfo(
             bodies=tuple(found),
@@ -119,25 +119,41 @@ def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
     return labels
 
 
-def check_audit(result: TwinAudit, blame: dict[str, dict[str, float]], config: Config) -> None:
-    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw."""
+def accept(made: Reconstruction, config: Config) -> None:
+    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw.
+
+    Raises:
+        R2SError: R2S-RECON-002 blocked air, R2S-RECON-003 missed surface; each names the worst place.
+    """
+    result = made.info.audit
     if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
         worst = result.worst_body
         raise R2SError(
             "R2S-RECON-002",
             f"colliders block {100 * result.blocked_5cm:.2f} % of the air the sensor saw through "
             f"(limit {100 * config.max_blocked_5cm:.2f} %)",
-            where=f"worst body: {worst} ({100 * blame[worst]['blocked_5cm']:.2f} %)",
+            where=f"worst body: {worst} ({100 * result.worst_blocked_5cm:.2f} %)",
             why="a robot would train against walls that are not there",
-            remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, "
+            remedy=f"r2s reconstruct --max-blocked-5cm {_above(result.blocked_5cm)}, "
             f"or re-scan around {worst}",
         )
     if result.missed_2cm > config.max_missed_2cm:
+        place = ""
+        if result.worst_missed_m is not None:
+            x, y, z = result.worst_missed_m
+            near = f", nearest body: {result.worst_missed_near}" if result.worst_missed_near else ""
+            place = f"; most at ({x:.2f}, {y:.2f}, {z:.2f}) m{near}"
         raise R2SError(
             "R2S-RECON-003",
             f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
             f"(limit {100 * config.max_missed_2cm:.1f} %)",
-            where="points that no body explains",
+            where=f"points that no body explains{place}",
             why="a robot would train to move through things that are there",
-            remedy=f"r2s reconstruct --max-missed-2cm {1.2 * result.missed_2cm:.3f}",
+            remedy=f"r2s reconstruct --max-missed-2cm {_above(result.missed_2cm)}, or more boxes: "
+            f"--max-static-geoms {2 * config.max_static_geoms}",
         )
+
+
+def _above(share: float) -> str:
+    """Return a limit that a measured share stays within, with some room."""
+    return f"{1.2 * share:.2g}"

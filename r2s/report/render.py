@@ -34,6 +34,7 @@ ROLE_COLORS = {
     "floor": (0.55, 0.62, 0.60), "ceiling": (0.75, 0.75, 0.75), "wall": (0.62, 0.66, 0.74),
     "support": (0.80, 0.62, 0.35), "object": (0.90, 0.35, 0.25), "clutter": (0.45, 0.55, 0.80),
 }  # fmt: skip
+WORST_COLOR = (0.95, 0.05, 0.10)
 OPENING_COLORS = {"door": (1.0, 0.55, 0.0), "window": (0.0, 0.75, 0.95)}
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
 
@@ -173,11 +174,16 @@ def render_overlay(
     size: tuple[int, int] = SIZE,
     camera: Camera | None = None,
     opacity: float = 0.45,
+    worst: str = "",
 ) -> np.ndarray:
-    """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points."""
+    """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points.
+
+    Args:
+        worst: name of a body that is drawn red.
+    """
     camera = camera or scan_camera(scan, size)
     image, depth = _points(scan, camera, size)
-    layer = Layer(reconstruction_items(reconstruction, camera))
+    layer = Layer(reconstruction_items(reconstruction, camera, worst))
     rays = camera.rays(*size).reshape(-1, 6)
     hits = cast([layer], rays)
     forward = camera.axes()[2]
@@ -194,6 +200,30 @@ def render_overlay(
         color = 255 * np.array(OPENING_COLORS[opening.kind])
         draw_lines(mixed, camera, opening_corners(opening), color)
     return np.round(mixed).astype(np.uint8)
+
+
+def render_audit(
+    scan: Scan, reconstruction: Reconstruction, *, size: tuple[int, int] = SIZE
+) -> np.ndarray:
+    """Return (h, w, 3) uint8: the worst body of the audit in red, or a ring where most was missed.
+
+    What blocks seen air is shown first; the camera looks at it from the side that was seen.
+    """
+    audit = reconstruction.info.audit
+    camera = scan_camera(scan, size)
+    worst = next((b for b in reconstruction.info.bodies if b.name == audit.worst_body), None)
+    blocks = worst is not None and (audit.blocked_5cm or 0.0) >= audit.missed_2cm / 5
+    image = render_overlay(
+        scan, reconstruction, size=size, camera=camera, worst=audit.worst_body if blocks else ""
+    )
+    if not blocks and audit.worst_missed_m is not None:
+        angle = np.linspace(0, 2 * np.pi, 60)
+        right, down, _ = camera.axes()
+        reach = 0.05 * np.linalg.norm(np.subtract(camera.position, audit.worst_missed_m))
+        ring = np.outer(np.cos(angle), right) + np.outer(np.sin(angle), down)
+        points = np.asarray(audit.worst_missed_m) + reach * ring
+        draw_lines(image, camera, points, 255 * np.array(WORST_COLOR))
+    return image
 
 
 def opening_corners(opening: Opening) -> np.ndarray:
@@ -217,7 +247,9 @@ def draw_lines(image: np.ndarray, camera: Camera, points: np.ndarray, color: np.
         image[y[inside], x[inside]] = color
 
 
-def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list[Item]:
+def reconstruction_items(
+    reconstruction: Reconstruction, camera: Camera, worst: str = ""
+) -> list[Item]:
     """Return the colliders that face the camera: planes and walls seen from behind are left out."""
     items = []
     for number, body in enumerate(reconstruction.info.bodies):
@@ -228,7 +260,7 @@ def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list
             towards = np.subtract(camera.position, geom.position)
             if geom.shape == "plane" and rotation[:, 2] @ towards < 0:
                 continue
-            color = to_linear(ROLE_COLORS[body.role])
+            color = to_linear(WORST_COLOR if body.name == worst else ROLE_COLORS[body.role])
             items.append(
                 Item(
                     geom_surface(geom, reconstruction), rotation, np.asarray(geom.position), color,
