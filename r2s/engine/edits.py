@@ -46,14 +46,9 @@ def load(path: Path) -> tuple[Edit, ...]:
     Raises:
         UsageError: it is no YAML list of edits; the message names the edit and the field.
     """
-    import yaml
-
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise _not_a_list(path, "it is larger than 1 MB")
-        tree = yaml.safe_load(text)
     except OSError as exc:
         raise UsageError(
             "R2S-LAYOUT-001",
@@ -61,16 +56,27 @@ def load(path: Path) -> tuple[Edit, ...]:
             where=str(path),
             remedy=_TEMPLATE,
         ) from exc
+    if len(text) > MAX_BYTES:
+        raise _not_a_list(str(path), "it is larger than 1 MB")
+    return load_text(text, where=str(path))
+
+
+def load_text(text: str | bytes, *, where: str = "edits") -> tuple[Edit, ...]:
+    """Return the edits a YAML text lists; see `load`."""
+    import yaml
+
+    try:
+        tree = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise UsageError(
             "R2S-LAYOUT-002",
             f"this is not YAML: {' '.join(str(exc).split())}",
-            where=str(path),
+            where=where,
             remedy=_TEMPLATE,
         ) from exc
     if not isinstance(tree, list):
-        raise _not_a_list(path, f"it is {'empty' if tree is None else 'no list'}")
-    return tuple(_edit(each, number, path) for number, each in enumerate(tree, start=1))
+        raise _not_a_list(where, f"it is {'empty' if tree is None else 'no list'}")
+    return tuple(_edit(each, number, where) for number, each in enumerate(tree, start=1))
 
 
 def pinned(edits: Sequence[Edit], info: ReconstructionInfo) -> tuple[Edit, ...]:
@@ -138,10 +144,10 @@ def _plain(edit: Edit) -> dict[str, Any]:
     return json.loads(json.dumps(tree))
 
 
-def _edit(tree: Any, number: int, path: Path) -> Edit:
-    where = f"{path}, edit {number}"
+def _edit(tree: Any, number: int, file: str) -> Edit:
+    where = f"{file}, edit {number}"
     if not isinstance(tree, dict):
-        raise _not_a_list(path, f"edit {number} is no mapping of names to values")
+        raise _not_a_list(file, f"edit {number} is no mapping of names to values")
     try:
         edit = validated(Edit, {str(key): value for key, value in tree.items()}, where=where)
     except UsageError as exc:
@@ -173,11 +179,11 @@ def _pin(
     return Target(name=found.name, near=(x, y, z))
 
 
-def _not_a_list(path: Path, reason: str) -> UsageError:
+def _not_a_list(where: str, reason: str) -> UsageError:
     return UsageError(
         "R2S-LAYOUT-003",
         f"this is not a list of edits: {reason}",
-        where=str(path),
+        where=where,
         why="each edit names a body and what of it changes",
         remedy=_TEMPLATE,
     )

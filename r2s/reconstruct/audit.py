@@ -152,7 +152,7 @@ def _largest_gap(
     near = ""
     if geoms:
         distance = [float(signed_distance(geom, hulls, centre[None])[0]) for geom in geoms]
-        near = names[owner[int(np.argmin(np.abs(distance)))]]
+        near = str(names[int(owner[int(np.argmin(np.abs(distance)))])])
     return (float(centre[0]), float(centre[1]), float(centre[2])), near
 
 

@@ -27,7 +27,7 @@ from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.visuals import visuals
 
-STAGE_VERSION: int = 3
+STAGE_VERSION: int = 4
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 
