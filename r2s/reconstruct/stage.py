@@ -21,6 +21,7 @@ from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
 from r2s.reconstruct.edits import edited
 from r2s.reconstruct.freespace import carve
+from r2s.reconstruct.labels import labelled, versions
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
 from r2s.reconstruct.parts import Part, all_geoms, bodies, named
@@ -38,6 +39,7 @@ class Config(LayoutConfig):
     edits: tuple[Edit, ...] = Field(
         (), description="what a person changed, as JSON; `r2s layout edit` takes them from YAML"
     )
+    labels: bool = Field(True, description="let installed labelers say what things are")
     floor: FloorMode = Field(
         "auto", description="what the lowest large level surface is: auto, floor or table"
     )
@@ -82,6 +84,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     draft = replace(draft, parts=named(draft.parts))
     draft, dropped, before = edited(draft, config.edits, cloud, rays, free, context.seed)
     parts = draft.parts
+    if config.labels:
+        parts, told = labelled(parts, cloud)
+        draft.warnings.extend(told)
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
     geoms, geom_hulls, owner = all_geoms(parts)
@@ -117,6 +122,12 @@ def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
     labels = np.empty_like(working)
     labels[cloud.order] = working
     return labels
+
+
+def facets(config: Config) -> dict[str, str]:
+    """Return what may change the bytes beside inputs and settings: the installed labelers."""
+    found = versions() if config.labels else ""
+    return {"labelers": found} if found else {}
 
 
 def accept(made: Reconstruction, config: Config) -> None:
