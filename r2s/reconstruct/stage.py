@@ -156,8 +156,8 @@ def accept(made: Reconstruction, config: Config) -> None:
             place = f"; most at ({x:.2f}, {y:.2f}, {z:.2f}) m{near}"
         raise R2SError(
             "R2S-RECON-003",
-            f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
-            f"(limit {100 * config.max_missed_2cm:.1f} %)",
+            f"{100 * result.missed_2cm:.3g} % of the scanned surface is farther than 2 cm from any collider "
+            f"(limit {100 * config.max_missed_2cm:.3g} %)",
             where=f"points that no body explains{place}",
             why="a robot would train to move through things that are there",
             remedy=f"r2s reconstruct --max-missed-2cm {_above(result.missed_2cm)}, or more boxes: "
