@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from r2s.store import Store
 
 
+MISSED = "R2S-RECON-003"  # the code of an audit that failed by missed surface
+
+
 def draw_refused(store: Store, refused: Refused) -> R2SError:
     """Return the refusal with the place of a picture of the twin's worst body, where one can be drawn."""
     from r2s.engine.lineage import family
@@ -23,7 +26,8 @@ def draw_refused(store: Store, refused: Refused) -> R2SError:
     from r2s.report.render import render_audit, write_png
 
     artifacts = family(store, refused.made)
-    image = render_audit(artifacts["scan"], artifacts["reconstruction"])
+    missed = refused.code == MISSED
+    image = render_audit(artifacts["scan"], artifacts["reconstruction"], missed=missed)
     name = f"audit-{short(refused.made)}.png"
     for folder in (Path.cwd(), Path(tempfile.gettempdir())):
         try:

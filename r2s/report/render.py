@@ -34,7 +34,7 @@ ROLE_COLORS = {
     "floor": (0.55, 0.62, 0.60), "ceiling": (0.75, 0.75, 0.75), "wall": (0.62, 0.66, 0.74),
     "support": (0.80, 0.62, 0.35), "object": (0.90, 0.35, 0.25), "clutter": (0.45, 0.55, 0.80),
 }  # fmt: skip
-WORST_COLOR = (0.95, 0.05, 0.10)
+WORST_COLOR = (1.0, 0.0, 0.8)
 OPENING_COLORS = {"door": (1.0, 0.55, 0.0), "window": (0.0, 0.75, 0.95)}
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
 
@@ -179,7 +179,7 @@ def render_overlay(
     """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points.
 
     Args:
-        worst: name of a body that is drawn red.
+        worst: name of a body that is drawn in magenta.
     """
     camera = camera or scan_camera(scan, size)
     image, depth = _points(scan, camera, size)
@@ -203,20 +203,19 @@ def render_overlay(
 
 
 def render_audit(
-    scan: Scan, reconstruction: Reconstruction, *, size: tuple[int, int] = SIZE
+    scan: Scan, reconstruction: Reconstruction, *, missed: bool, size: tuple[int, int] = SIZE
 ) -> np.ndarray:
-    """Return (h, w, 3) uint8: the worst body of the audit in red, or a ring where most was missed.
+    """Return (h, w, 3) uint8: what is worst in a failed audit, from the side that was seen.
 
-    What blocks seen air is shown first; the camera looks at it from the side that was seen.
+    Args:
+        missed: a ring where most surface was missed; else the body that blocks most air, in magenta.
     """
     audit = reconstruction.info.audit
     camera = scan_camera(scan, size)
-    worst = next((b for b in reconstruction.info.bodies if b.name == audit.worst_body), None)
-    blocks = worst is not None and (audit.blocked_5cm or 0.0) >= audit.missed_2cm / 5
     image = render_overlay(
-        scan, reconstruction, size=size, camera=camera, worst=audit.worst_body if blocks else ""
+        scan, reconstruction, size=size, camera=camera, worst="" if missed else audit.worst_body
     )
-    if not blocks and audit.worst_missed_m is not None:
+    if missed and audit.worst_missed_m is not None:
         angle = np.linspace(0, 2 * np.pi, 60)
         right, down, _ = camera.axes()
         reach = 0.05 * np.linalg.norm(np.subtract(camera.position, audit.worst_missed_m))
