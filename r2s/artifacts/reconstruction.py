@@ -10,7 +10,8 @@ import numpy as np
 
 from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.base import Encoded, Frozen
-from r2s.artifacts.geometry import Geom, Range, Vec3
+from r2s.artifacts.edits import Edit, Found
+from r2s.artifacts.geometry import Geom, Quat, Range, Vec3
 
 
 class Body(Frozen):
@@ -29,6 +30,10 @@ class Body(Frozen):
         inertia_kg_m2: (ixx, iyy, izz, ixy, ixz, iyz) about the centre of mass, world axes.
         assumed_fraction: share of the surface no ray ever saw (closed by assumption), 0..1.
         color: (r, g, b) 0..1, mean of its scan points.
+        position_m, yaw_rad, size_m: the smallest upright box around it: its middle, its turn about the
+            vertical, its sides; a plane has a position and no size.
+        label, material: what it is and what of, where a person or a labeler says so; else "".
+        found_as: names of the found bodies it was made of, where edits changed it.
     """
 
     name: str
@@ -44,6 +49,38 @@ class Body(Frozen):
     inertia_kg_m2: tuple[float, float, float, float, float, float] = (0, 0, 0, 0, 0, 0)
     assumed_fraction: float = 0.0
     color: Vec3 = (0.7, 0.7, 0.7)
+    position_m: Vec3 = (0.0, 0.0, 0.0)
+    yaw_rad: float = 0.0
+    size_m: Vec3 = (0.0, 0.0, 0.0)
+    label: str = ""
+    material: str = ""
+    found_as: tuple[str, ...] = ()
+
+
+class Opening(Frozen):
+    """A door or a window: a rectangle of a wall without returns, through which rays went on.
+
+    Attributes:
+        name: `door_0`, `window_1`, most rays first.
+        kind: `door` when it reaches the floor, else `window`.
+        wall: name of the wall it is in.
+        center_m, quaternion: its middle on the wall, and the wall's frame (x across, y up, z the normal,
+            towards the side the wall was seen from); world frame.
+        size_m: (width, height).
+        sill_m: height of its lower edge over the floor.
+        clear_fraction: share of it through which no collider stands, 0.4 m before and behind the wall.
+        evidence: what was seen, in words.
+    """
+
+    name: str
+    kind: Literal["door", "window"]
+    wall: str
+    center_m: Vec3
+    quaternion: Quat
+    size_m: tuple[float, float]
+    sill_m: float
+    clear_fraction: float
+    evidence: str
 
 
 class TwinAudit(Frozen):
@@ -63,13 +100,36 @@ class TwinAudit(Frozen):
     rays: int
     truth: bool = False
     worst_body: str = ""
+    worst_blocked_5cm: float = 0.0
+    worst_missed_m: Vec3 | None = None
+    worst_missed_near: str = ""
+    hausdorff_scan_to_twin_m: float | None = None
+    hausdorff_twin_to_scan_m: float | None = None
+    geoms: int = 0
+    vertices: int = 0
+    predicted_steps_per_s: float | None = None
 
 
 class ReconstructionInfo(Frozen):
+    """What is known of a place.
+
+    Attributes:
+        edits: what a person changed, in order; `found`: the bodies before that ((): there are no edits).
+    """
+
     bodies: tuple[Body, ...]
     audit: TwinAudit
     viewpoint_evidence: str
+    openings: tuple[Opening, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    found: tuple[Found, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def before_edits(self) -> tuple[Found, ...]:
+        """Return the bodies as they were found, before edits."""
+        return self.found or tuple(
+            Found(name=body.name, role=body.role, center_m=body.position_m) for body in self.bodies
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ WORK, LOOK, KEEP, HELP = "Work", "Look", "Keep", "Help"
 COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("r2s.cli.scan", WORK),
     "reconstruct": ("r2s.cli.reconstruct", WORK),
+    "layout": ("r2s.cli.layout", WORK),
     "robot": ("r2s.cli.robot", WORK),
     "build-scene": ("r2s.cli.build_scene", WORK),
     "train": ("r2s.cli.train", WORK),

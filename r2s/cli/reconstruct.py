@@ -19,13 +19,15 @@ def reconstruct(
 ) -> Outcome:
     """Turn a scan into planes, boxes, hulls and objects, and check them against its rays.
 
-    Makes reconstruction/NAME. `build-scene` does this by itself when it is needed.
+    Makes reconstruction/NAME. `build-scene` does this by itself when it is needed. What `r2s layout edit`
+    changed stays changed.
     """
     from r2s.engine import graph
 
     store = session.store()
     current = session.current(store, ref)
     scan = graph.found(store, f"scan/{current}", remedy=f"r2s scan CAPTURE --name {current}")
-    step = graph.reconstruct(scan, current, session.settings())
+    settings = graph.keep_edits(store, current, session.settings())
+    step = graph.reconstruct(scan, current, settings)
     result = session.execute(store, step, force=force)[-1]
     return Outcome(describe(result), result, next="r2s build-scene --robot ROBOT.urdf --task reach")

@@ -101,12 +101,17 @@ class Session:
     def execute(self, store: Store, target: Step, *, force: bool = False) -> list[Result]:
         """Run a step and all it needs, showing progress."""
         from r2s.cli.progress import reporter
-        from r2s.engine.execute import Executor
+        from r2s.engine.execute import Executor, Refused
 
         forced = frozenset({target.stage.name} if force else ())
         with reporter(quiet=self.quiet, verbose=self.verbose) as reports:
             executor = Executor(store, reporter=reports, command=" ".join(self.argv), force=forced)
-            return executor.run(target)
+            try:
+                return executor.run(target)
+            except Refused as refused:
+                from r2s.cli.refusal import draw_refused
+
+                raise draw_refused(store, refused) from refused
 
     def tell(self, message: str) -> None:
         """Say something on stderr, unless `--quiet`."""

@@ -31,6 +31,7 @@ def show(
     lines += _section(
         "warnings", [f"  {printable(text)}" for text in stored.config.get("warnings", ())]
     )
+    lines += _section("openings", _openings(stored.config))
     lines += _section("scenarios", _scenarios(stored.config))
     lines += _section(
         "repairs", [f"  {printable(_repair(each))}" for each in stored.config.get("repairs", ())]
@@ -60,6 +61,21 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _repair(repair: dict[str, Any]) -> str:
     return f"{repair['element']}: {repair['rule']} ({repair['reason']})"
+
+
+def _openings(config: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"  {each['name']}",
+            f"in {each['wall']}",
+            f"{each['size_m'][0]:.2f} x {each['size_m'][1]:.2f} m",
+            f"sill {each['sill_m']:.2f} m",
+            f"{100 * each['clear_fraction']:.0f} % clear",
+            each["evidence"],
+        )
+        for each in config.get("openings", ())
+    ]
+    return columns(rows).splitlines()
 
 
 def _scenarios(config: dict[str, Any]) -> list[str]:

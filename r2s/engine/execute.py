@@ -68,6 +68,18 @@ class Reporter(Protocol):
     def finished(self, result: Result) -> None: ...
 
 
+class Refused(R2SError):
+    """A stage finished, and its result must not get a ref (a failed audit).
+
+    Attributes:
+        made: digest of the result, which is kept.
+    """
+
+    def __init__(self, *args: str, made: str, **texts: str):
+        super().__init__(*args, **texts)
+        self.made = made
+
+
 class SilentReporter:
     """A `Reporter` that shows nothing."""
 
@@ -262,12 +274,13 @@ def _refusal(step: Step, artifact: Any) -> dict[str, str] | None:
 def _refuse(record: Mapping[str, Any]) -> None:
     refused = record.get("refused")
     if refused:
-        raise R2SError(
+        raise Refused(
             refused["code"],
             refused["what"],
             where=refused["where"],
             why=refused["why"],
             remedy=refused["remedy"],
+            made=record["output"],
         )
 
 

@@ -19,6 +19,7 @@ from r2s.engine.step import Step, step_of
 from r2s.store.names import is_name
 
 if TYPE_CHECKING:
+    from r2s.artifacts.edits import Edit
     from r2s.engine.stage import StageSpec
     from r2s.store import Store
 
@@ -210,7 +211,42 @@ def reconstruction_for(store: Store, scan_digest: str, name: str, settings: Sett
     fresh = held is not None and store.get(held).inputs.get("scan") == scan_digest
     if held is not None and fresh and not settings.touches(catalog.RECONSTRUCT):
         return _as_before(store, held, f"reconstruction/{name}")
-    return reconstruct(scan_digest, name, settings)
+    return reconstruct(scan_digest, name, keep_edits(store, name, settings))
+
+
+def keep_edits(store: Store, name: str, settings: Settings) -> Settings:
+    """Return the settings with the layout edits of `reconstruction/<name>`, unless others are given.
+
+    So what a person said of a place outlives a new scan of it.
+    """
+    held = store.ref(f"reconstruction/{name}")
+    given = settings.configs.get(catalog.RECONSTRUCT.name, {})
+    edits = store.get(held).config.get("edits") if held is not None else None
+    if not edits or "edits" in given:
+        return settings
+    configs = {**settings.configs, catalog.RECONSTRUCT.name: {**given, "edits": edits}}
+    return replace(settings, configs=configs)
+
+
+def edit(store: Store, name: str, edits: Sequence[Edit], settings: Settings) -> Step:
+    """Return the step that makes `reconstruction/<name>` again, as it was made but with these edits.
+
+    Raises:
+        R2SError: there is no such reconstruction.
+    """
+    held = store.get(found(store, f"reconstruction/{name}", remedy=f"r2s reconstruct {name}"))
+    values = {
+        **held.stage["config"],
+        **settings.configs.get(catalog.RECONSTRUCT.name, {}),
+        "edits": [each.model_dump(mode="json") for each in edits],
+    }
+    return Step(
+        catalog.RECONSTRUCT,
+        catalog.RECONSTRUCT.config(values),
+        inputs={"scan": held.inputs["scan"]},
+        seed=held.stage["seed"],
+        ref=f"reconstruction/{name}",
+    )
 
 
 def robot_for(store: Store, wanted: str | None, name: str, settings: Settings) -> Step | str:

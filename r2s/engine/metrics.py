@@ -51,13 +51,15 @@ def _reconstruction(reconstruction: Any, facts: Facts) -> dict[str, Any]:
     audit = info.audit.model_dump()
     names = (
         "twin_median_m", "twin_p95_m", "unexplained_fraction", "phantom_fraction",
-        "blocked_2cm", "blocked_5cm", "missed_2cm", "truth",
+        "blocked_all", "blocked_2cm", "blocked_5cm", "missed_2cm", "hausdorff_scan_to_twin_m",
+        "hausdorff_twin_to_scan_m", "geoms", "vertices", "predicted_steps_per_s", "worst_body", "truth",
     )  # fmt: skip
     return {
         "objects": sum(body.role == "object" for body in info.bodies),
         "primitives": sum(geom.shape != "hull" for geom in geoms),
         "hulls": sum(geom.shape == "hull" for geom in geoms),
         **{name: audit[name] for name in names},
+        "openings": len(info.openings),
     }
 
 

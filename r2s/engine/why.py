@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 FILES_NAMED = 3
+LONGEST_VALUE = 160  # characters of a value: a list of edits is long
 
 
 def reasons(store: Store, components: Mapping[str, Any]) -> list[str]:
@@ -97,4 +98,5 @@ def _digest(value: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    return "(not set)" if value is _ABSENT else printable(str(value))
+    text = "(not set)" if value is _ABSENT else printable(str(value))
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

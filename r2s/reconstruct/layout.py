@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level, find_levels
 from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.openings import Hole, blocks_a_passage, find_holes
 from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
@@ -53,11 +54,15 @@ class Draft:
     Attributes:
         available: (n,) bool: points that no part explains.
         parts, warnings: the result so far.
+        holes: openings, each with the index of the part it is in.
+        floor_m: height of the floor, where one was found.
     """
 
     available: np.ndarray
     parts: list[Part]
     warnings: list[str]
+    holes: list[tuple[int, Hole]] = field(default_factory=list)
+    floor_m: float = 0.0
 
     def add(self, part: Part) -> int:
         self.parts.append(part)
@@ -117,7 +122,9 @@ def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed:
         )
     probes = free.samples(_FREE_PROBES, generator(seed, "reconstruct", "probes"))
     standing = _add_levels(draft, floor, ceiling, tables, cloud, free, probes, config)
-    _add_walls(draft, walls, cloud, free, probes, config)
+    draft.floor_m = floor.height_m if floor is not None else 0.0
+    holes = find_holes(walls, floor.height_m, cloud, rays) if floor is not None else []
+    _add_walls(draft, walls, holes, cloud, free, probes, config)
     limits = Limits(config.max_object_height_m, config.max_object_edge_m, config.max_object_mass_kg)
     for parent, level in standing:
         for part in find_objects(
@@ -191,7 +198,7 @@ def _add_levels(
     skin = 3 * cloud.voxel_m + cloud.tolerance_m
     if floor is not None:
         frame, plane = floor.T_world_level, floor.plane
-        if shell.is_half_space(plane, cloud, free, probes):
+        if shell.is_half_space(plane, cloud, free, probes, shell.BELOW_FLOOR):
             part = Part("floor", "plane", (shell.plane_geom(frame),), floor.points)
         else:
             geoms = shell.slabs(
@@ -208,7 +215,7 @@ def _add_levels(
             "floor is invented (--floor floor if it is one)"
         )
     for level in tables:
-        part = support(level, cloud, free, config.support_thickness_m)
+        part = _covered(support(level, cloud, free, config.support_thickness_m), cloud)
         standing.append((draft.add(replace(part, parent=0 if floor is not None else -1)), level))
     if ceiling is not None:
         part = _ceiling(ceiling, cloud, free, probes, skin, config)
@@ -242,14 +249,18 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
     return Part("ceiling", "boxes", geoms, level.points)
 
 
-def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, config) -> None:
-    """Add walls: planes first, then boxes of the largest within their share of the budget."""
+def _add_walls(draft: Draft, walls: list[shell.Face], holes, cloud, free, probes, config) -> None:
+    """Add walls: planes first, then boxes of the largest within their share of the budget.
+
+    Openings stay open: their wall is boxes around them, and no plane reaches into a passage.
+    """
     skin = 3 * cloud.voxel_m + cloud.tolerance_m
     boxed, planes = [], []
     for wall in sorted(walls, key=lambda w: -w.area.area_m2):
         twin = any(_same_plane(wall.plane, other) for other in planes)
         bent = shell.is_bent(wall.local(cloud.points[wall.points])[:, 2])
-        if not (twin or bent) and shell.is_half_space(wall.plane, cloud, free, probes):
+        shut = blocks_a_passage(wall.plane, holes, free, cloud.voxel_m + cloud.tolerance_m)
+        if not (twin or bent or shut) and shell.is_half_space(wall.plane, cloud, free, probes):
             planes.append(wall.plane)
             geom = shell.plane_geom(wall.T_world_face)
             draft.add(_covered(Part("wall", "plane", (geom,), wall.points), cloud))
@@ -268,10 +279,16 @@ def _add_walls(draft: Draft, walls: list[shell.Face], cloud, free, probes, confi
         share = max(2, round(budget * wall.area.area_m2 / total))
         geoms = shell.slabs(
             wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
-            max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]), noise_m=cloud.sigma_m,
+            max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]),
+            noise_m=cloud.sigma_m,
+            openings=[there for hole in holes if (there := hole.within(wall.T_world_face))],
         )  # fmt: skip
         if geoms:
-            draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))
+            index = draft.add(_covered(Part("wall", "boxes", geoms, wall.points), cloud))
+            # A wall in several pieces shares its frame: its largest, which comes first, has the opening.
+            own = [h for h in holes if np.array_equal(h.T_world_wall, wall.T_world_face)]
+            taken = [hole for _, hole in draft.holes]
+            draft.holes += [(index, h) for h in own if all(h is not each for each in taken)]
 
 
 def _same_plane(a: Plane, b: Plane) -> bool:

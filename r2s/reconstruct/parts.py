@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from r2s.artifacts.geometry import Geom
+from r2s.artifacts.geometry import Geom, Range, Vec3
 from r2s.artifacts.reconstruction import Body
 from r2s.reconstruct.cloud import Cloud
-from r2s.reconstruct.physical import FRICTION, mean_color, physical
+from r2s.reconstruct.footprint import min_rectangle
+from r2s.reconstruct.physical import mean_color, physical
 from r2s.reconstruct.solids import Hull, sample_inside, signed_distance, triangles
 
 Role = Literal["floor", "ceiling", "wall", "support", "object", "clutter"]
@@ -23,6 +25,8 @@ class Part:
     role, mobility, fit, parent: as in `Body`; `parent` is an index into the parts, or -1.
     geoms: colliders; hull geoms index into `hulls`, this part's own.
     points: indices into the cloud of the points it explains.
+    name, label, material, found_as: as in `Body`.
+    mass_kg, friction: what a person says of it, None where nobody did.
     """
 
     role: Role
@@ -34,6 +38,12 @@ class Part:
     hulls: tuple[Hull, ...] = ()
     assumed_fraction: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    name: str = ""
+    label: str = ""
+    material: str = ""
+    mass_kg: Range | None = None
+    friction: Range | None = None
+    found_as: tuple[str, ...] = ()
 
 
 def surface_samples(
@@ -82,27 +92,47 @@ def assumed_fraction(
     return float(np.isinf(distance).mean())
 
 
-def bodies(parts: list[Part], cloud: Cloud) -> tuple[list[Body], list[Hull]]:
-    """Name the parts, give them physics, and gather their hulls into one list."""
+def named(parts: list[Part]) -> list[Part]:
+    """Return the parts with names that number each kind: `floor`, `wall_0`, `table_0`, `object_3`."""
     counters: dict[str, int] = {}
-    names, hulls, result = [], [], []
-    single_floor = sum(part.role == "floor" for part in parts) == 1
+    floors = sum(part.role == "floor" for part in parts)
+    result = []
     for part in parts:
         stem = _NUMBERED.get(part.role, part.role)
         number = counters.get(stem, 0)
         counters[stem] = number + 1
-        unnumbered = (
-            stem in ("floor", "ceiling") and (single_floor or stem == "ceiling") and number == 0
-        )
-        names.append(stem if unnumbered else f"{stem}_{number}")
+        alone = stem == "ceiling" or (stem == "floor" and floors == 1)
+        result.append(replace(part, name=stem if alone and number == 0 else f"{stem}_{number}"))
+    return result
+
+
+def upright_box(geoms: tuple[Geom, ...], hulls: Sequence[Hull]) -> tuple[Vec3, float, Vec3]:
+    """Return middle, turn about the vertical [rad] and sides of the smallest upright box around geoms.
+
+    Planes have a position only.
+    """
+    bounded = [triangles(geom, hulls)[0] for geom in geoms if geom.shape != "plane"]
+    if not bounded:
+        return (geoms[0].position if geoms else (0.0, 0.0, 0.0)), 0.0, (0.0, 0.0, 0.0)
+    vertices = np.concatenate(bounded)
+    centre, yaw, half = min_rectangle(vertices[:, :2])
+    low, high = float(vertices[:, 2].min()), float(vertices[:, 2].max())
+    middle = (float(centre[0]), float(centre[1]), (low + high) / 2)
+    return middle, float(yaw), (2 * float(half[0]), 2 * float(half[1]), high - low)
+
+
+def bodies(parts: list[Part], cloud: Cloud) -> tuple[list[Body], list[Hull]]:
+    """Give named parts physics, and gather their hulls into one list."""
+    names = [part.name for part in parts]
+    hulls: list[Hull] = []
+    result = []
     for part, name in zip(parts, names, strict=True):
         shifted = tuple(
             geom.model_copy(update={"hull": geom.hull + len(hulls)}) if geom.hull >= 0 else geom
             for geom in part.geoms
         )
-        facts = physical(
-            part.role, part.geoms, list(part.hulls), part.assumed_fraction, cloud.tolerance_m
-        )
+        facts = physical(part, cloud.tolerance_m)
+        position, yaw, size = upright_box(part.geoms, part.hulls)
         colors = cloud.colors[part.points] if len(cloud.colors) else cloud.colors
         result.append(
             Body(
@@ -114,11 +144,17 @@ def bodies(parts: list[Part], cloud: Cloud) -> tuple[list[Body], list[Hull]]:
                 fit=part.fit,
                 volume_m3=facts.volume_m3,
                 mass_kg=facts.mass_kg,
-                friction=FRICTION,
+                friction=facts.friction,
                 com_m=facts.com_m,
                 inertia_kg_m2=facts.inertia_kg_m2,
                 assumed_fraction=part.assumed_fraction,
                 color=mean_color(colors),
+                position_m=position,
+                yaw_rad=yaw,
+                size_m=size,
+                label=part.label,
+                material=part.material,
+                found_as=part.found_as,
             )
         )
         hulls.extend(part.hulls)

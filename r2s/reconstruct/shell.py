@@ -7,6 +7,7 @@ behind it, as far as points reach, so that a door stays open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,18 @@ from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.planes import Plane, largest_plane
 from r2s.reconstruct.solids import make_geom
 
+Rectangle = tuple[np.ndarray, np.ndarray]  # (2,) low and (2,) high corner [m]
+
 UP = np.array([0.0, 0.0, 1.0])
 _UPRIGHT_COSINE = np.sin(np.deg2rad(6.0))
 _MAX_WALLS = 24
 _BEHIND_POINTS = 0.002  # share of all scan points that may lie behind a plane
-_BEHIND_FREE = 0.005  # share of observed free space that may lie behind a plane
+BEHIND_FREE = 0.002  # share of observed free space that may lie behind a plane ...
+BELOW_FLOOR = 0.005  # ... and below a floor, where noise and reflections end, and no robot goes
 _IN_FRONT_M = 0.015  # how far points may lie in front of a box and still be explained by it
 _NOISE_IN_FRONT = 2.2  # 97 % of a normal distribution lie below 1.9 of its standard deviations
 _BENT = 0.15  # share of a face's points that may lie farther in front of its plane
+_SLIVER_M = 0.01
 _BRIDGE_M = 0.25  # unseen gaps of a wall narrower than twice this are closed
 
 
@@ -94,19 +99,30 @@ def find_walls(
     return walls
 
 
-def is_half_space(plane: Plane, cloud: Cloud, free: FreeSpace, free_samples: np.ndarray) -> bool:
+def is_half_space(
+    plane: Plane,
+    cloud: Cloud,
+    free: FreeSpace,
+    free_samples: np.ndarray,
+    behind: float = BEHIND_FREE,
+) -> bool:
     """Return whether the world ends at this plane: no points and no seen air behind it.
 
     Points may lie in a thick skin behind it (a second layer, trim), air only within the noise: the
     niche of a window is air.
     """
-    skin = 3 * cloud.voxel_m + 2 * cloud.merge_m
+    skin = face_skin_m(cloud)
     if float((plane.height(cloud.points) < -skin).mean()) > _BEHIND_POINTS:
         return False
     if not len(free_samples):
         return True
     noise = cloud.voxel_m + cloud.tolerance_m
-    return float((plane.height(free_samples) < -noise).mean()) <= _BEHIND_FREE
+    return float((plane.height(free_samples) < -noise).mean()) <= behind
+
+
+def face_skin_m(cloud: Cloud) -> float:
+    """Return how far behind a face points may still be its own: a second layer, trim, noise [m]."""
+    return 3 * cloud.voxel_m + 2 * cloud.merge_m
 
 
 def is_bent(heights: np.ndarray) -> bool:
@@ -130,6 +146,7 @@ def slabs(
     limit: int,
     local: np.ndarray,
     noise_m: float,
+    openings: Sequence[Rectangle] = (),
 ) -> tuple[Geom, ...]:
     """Cover a face with boxes behind it, of edges <= `max_edge_m`, at most `limit`, largest first.
 
@@ -140,6 +157,7 @@ def slabs(
         local: (n, 3) the face's points in its frame. A box ends at its outermost point, not at the edge
             of a cell, and its front is where its own points are: a wall may be bowed, or seen twice.
         noise_m: range noise; a front within it of the face's plane is the plane's.
+        openings: rectangles of the face that stay open.
     """
     mask = _bridged(frame, area, free, skin_m)
     thickness = _thickness(frame, area.centres()[mask], free, thickness_m, skin_m)
@@ -150,10 +168,34 @@ def slabs(
         own = local[np.all((local[:, :2] >= lo) & (local[:, :2] <= hi), axis=1)]
         lo, hi = _tightened(lo, hi, own[:, :2], 1.2 * area.cell_m)
         front = front_m(own[:, 2], noise_m)
-        centre = np.array([*(0.5 * (lo + hi)), front - thickness / 2])
-        half = (*(0.5 * (hi - lo)), thickness / 2)
-        geoms.append(make_geom("box", half, frame[:3, :3] @ centre + frame[:3, 3], frame[:3, :3]))
+        for a, b in without((lo, hi), openings):
+            centre = np.array([*(0.5 * (a + b)), front - thickness / 2])
+            half = (*(0.5 * (b - a)), thickness / 2)
+            position = frame[:3, :3] @ centre + frame[:3, 3]
+            geoms.append(make_geom("box", half, position, frame[:3, :3]))
     return tuple(geoms)
+
+
+def without(whole: Rectangle, holes: Sequence[Rectangle]) -> list[Rectangle]:
+    """Return rectangles that cover `whole` but not the holes, disjoint, slivers under 1 cm left out."""
+    pieces = [whole]
+    for low, high in holes:
+        pieces = [rest for piece in pieces for rest in _less(piece, low, high)]
+    return [(lo, hi) for lo, hi in pieces if (hi - lo).min() >= _SLIVER_M]
+
+
+def _less(whole: Rectangle, low: np.ndarray, high: np.ndarray) -> list[Rectangle]:
+    """Return a rectangle without another: the parts left and right of it, then below and above."""
+    lo, hi = whole
+    low, high = np.maximum(low, lo), np.minimum(high, hi)
+    if np.any(low >= high):
+        return [whole]
+    return [
+        (lo, np.array([low[0], hi[1]])),
+        (np.array([high[0], lo[1]]), hi),
+        (np.array([low[0], lo[1]]), np.array([high[0], low[1]])),
+        (np.array([low[0], high[1]]), np.array([high[0], hi[1]])),
+    ]
 
 
 def front_m(heights: np.ndarray, noise_m: float) -> float:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from r2s.artifacts.base import Artifact
-from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo, TwinAudit
+from r2s.artifacts.edits import Edit
+from r2s.artifacts.reconstruction import Reconstruction, ReconstructionInfo
 from r2s.artifacts.scan import Scan
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
 from r2s.core.seeds import generator
 from r2s.reconstruct.audit import audit
 from r2s.reconstruct.cloud import Cloud, working_cloud
+from r2s.reconstruct.edits import edited
 from r2s.reconstruct.freespace import carve
+from r2s.reconstruct.labels import labelled, versions
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
-from r2s.reconstruct.parts import Part, all_geoms, bodies
+from r2s.reconstruct.openings import described
+from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.visuals import visuals
 
@@ -31,6 +36,10 @@ TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 class Config(LayoutConfig):
     """How a scan becomes bodies. Lengths in metres."""
 
+    edits: tuple[Edit, ...] = Field(
+        (), description="what a person changed, as JSON; `r2s layout edit` takes them from YAML"
+    )
+    labels: bool = Field(True, description="let installed labelers say what things are")
     floor: FloorMode = Field(
         "auto", description="what the lowest large level surface is: auto, floor or table"
     )
@@ -62,7 +71,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     """Reconstruct a scan.
 
     Raises:
-        R2SError: R2S-RECON-001 no surface to build on, R2S-RECON-002/003 the twin check failed.
+        R2SError: R2S-RECON-001 no surface to build on; `accept` judges the twin.
     """
     scan = inputs["scan"]
     assert isinstance(scan, Scan)
@@ -72,21 +81,31 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
     draft = build(cloud, rays, free, config, context.seed)
+    draft = replace(draft, parts=named(draft.parts))
+    draft, dropped, before = edited(draft, config.edits, cloud, rays, free, context.seed)
     parts = draft.parts
+    if config.labels:
+        parts, told = labelled(parts, cloud)
+        draft.warnings.extend(told)
     context.progress("reconstruct", 3, 4)
     found, hulls = bodies(parts, cloud)
     geoms, geom_hulls, owner = all_geoms(parts)
-    result, blame = audit(
+    result = audit(
         geoms, geom_hulls, owner, [b.name for b in found], cloud.points, rays, free, cloud.voxel_m,
         generator(context.seed, "reconstruct", "audit"),
+        movable=np.array([b.mobility == "movable" for b in found], bool), left_out=dropped,
     )  # fmt: skip
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
-    check_audit(result, blame, config)
     return Reconstruction(
         info=ReconstructionInfo(
             bodies=tuple(found),
             audit=result,
             viewpoint_evidence=rays.evidence,
+            openings=described(
+                draft.holes, [b.name for b in found], draft.floor_m, geoms, geom_hulls
+            ),
+            edits=config.edits,
+            found=before,
             warnings=tuple(draft.warnings),
         ),
         hulls=tuple(hulls),
@@ -105,25 +124,47 @@ def point_labels(parts: list[Part], cloud: Cloud) -> np.ndarray:
     return labels
 
 
-def check_audit(result: TwinAudit, blame: dict[str, dict[str, float]], config: Config) -> None:
-    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw."""
+def facets(config: Config) -> dict[str, str]:
+    """Return what may change the bytes beside inputs and settings: the installed labelers."""
+    found = versions() if config.labels else ""
+    return {"labelers": found} if found else {}
+
+
+def accept(made: Reconstruction, config: Config) -> None:
+    """Raise if the twin blocks air the sensor saw through, or leaves out what it saw.
+
+    Raises:
+        R2SError: R2S-RECON-002 blocked air, R2S-RECON-003 missed surface; each names the worst place.
+    """
+    result = made.info.audit
     if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
         worst = result.worst_body
         raise R2SError(
             "R2S-RECON-002",
             f"colliders block {100 * result.blocked_5cm:.2f} % of the air the sensor saw through "
             f"(limit {100 * config.max_blocked_5cm:.2f} %)",
-            where=f"worst body: {worst} ({100 * blame[worst]['blocked_5cm']:.2f} %)",
+            where=f"worst body: {worst} ({100 * result.worst_blocked_5cm:.2f} %)",
             why="a robot would train against walls that are not there",
-            remedy=f"r2s reconstruct --max-blocked-5cm {1.2 * result.blocked_5cm:.3f}, "
+            remedy=f"r2s reconstruct --max-blocked-5cm {_above(result.blocked_5cm)}, "
             f"or re-scan around {worst}",
         )
     if result.missed_2cm > config.max_missed_2cm:
+        place = ""
+        if result.worst_missed_m is not None:
+            x, y, z = result.worst_missed_m
+            near = f", nearest body: {result.worst_missed_near}" if result.worst_missed_near else ""
+            place = f"; most at ({x:.2f}, {y:.2f}, {z:.2f}) m{near}"
         raise R2SError(
             "R2S-RECON-003",
-            f"{100 * result.missed_2cm:.1f} % of the scanned surface is farther than 2 cm from any collider "
-            f"(limit {100 * config.max_missed_2cm:.1f} %)",
-            where="points that no body explains",
+            f"{100 * result.missed_2cm:.3g} % of the scanned surface is farther than 2 cm from any collider "
+            f"(limit {100 * config.max_missed_2cm:.3g} %)",
+            where=f"points that no body explains{place}",
             why="a robot would train to move through things that are there",
-            remedy=f"r2s reconstruct --max-missed-2cm {1.2 * result.missed_2cm:.3f}",
+            remedy=f"r2s reconstruct --max-missed-2cm {_above(result.missed_2cm)}, or more boxes: "
+            f"--max-static-geoms {2 * config.max_static_geoms}",
         )
+
+
+def _above(share: float) -> str:
+    """Return a limit that a measured share stays within, with some room."""
+    return f"{1.2 * share:.2g}"

@@ -8,6 +8,7 @@ write_gif([player.frame(qpos) for qpos in qposes], path, rate_hz=20)
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
-from r2s.artifacts.reconstruction import Reconstruction
+from r2s.artifacts.reconstruction import Opening, Reconstruction
 from r2s.artifacts.scan import Scan
 from r2s.artifacts.scene import HOME_KEYFRAME, Scene
 from r2s.core.errors import R2SError
@@ -33,6 +34,8 @@ ROLE_COLORS = {
     "floor": (0.55, 0.62, 0.60), "ceiling": (0.75, 0.75, 0.75), "wall": (0.62, 0.66, 0.74),
     "support": (0.80, 0.62, 0.35), "object": (0.90, 0.35, 0.25), "clutter": (0.45, 0.55, 0.80),
 }  # fmt: skip
+WORST_COLOR = (1.0, 0.0, 0.8)
+OPENING_COLORS = {"door": (1.0, 0.55, 0.0), "window": (0.0, 0.75, 0.95)}
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
 
 
@@ -171,11 +174,16 @@ def render_overlay(
     size: tuple[int, int] = SIZE,
     camera: Camera | None = None,
     opacity: float = 0.45,
+    worst: str = "",
 ) -> np.ndarray:
-    """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points."""
+    """Return (h, w, 3) uint8: colliders, coloured by role and outlined, over the scan's points.
+
+    Args:
+        worst: name of a body that is drawn in magenta.
+    """
     camera = camera or scan_camera(scan, size)
     image, depth = _points(scan, camera, size)
-    layer = Layer(reconstruction_items(reconstruction, camera))
+    layer = Layer(reconstruction_items(reconstruction, camera, worst))
     rays = camera.rays(*size).reshape(-1, 6)
     hits = cast([layer], rays)
     forward = camera.axes()[2]
@@ -188,10 +196,59 @@ def render_overlay(
     mixed = np.where(shown[..., None], (1 - opacity) * image + opacity * tint, image)
     edges = outlines(hits, size) & shown
     mixed[edges] = 0.35 * mixed[edges]
+    for opening in reconstruction.info.openings:
+        color = 255 * np.array(OPENING_COLORS[opening.kind])
+        draw_lines(mixed, camera, opening_corners(opening), color)
     return np.round(mixed).astype(np.uint8)
 
 
-def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list[Item]:
+def render_audit(
+    scan: Scan, reconstruction: Reconstruction, *, missed: bool, size: tuple[int, int] = SIZE
+) -> np.ndarray:
+    """Return (h, w, 3) uint8: what is worst in a failed audit, from the side that was seen.
+
+    Args:
+        missed: a ring where most surface was missed; else the body that blocks most air, in magenta.
+    """
+    audit = reconstruction.info.audit
+    camera = scan_camera(scan, size)
+    image = render_overlay(
+        scan, reconstruction, size=size, camera=camera, worst="" if missed else audit.worst_body
+    )
+    if missed and audit.worst_missed_m is not None:
+        angle = np.linspace(0, 2 * np.pi, 60)
+        right, down, _ = camera.axes()
+        reach = 0.05 * np.linalg.norm(np.subtract(camera.position, audit.worst_missed_m))
+        ring = np.outer(np.cos(angle), right) + np.outer(np.sin(angle), down)
+        points = np.asarray(audit.worst_missed_m) + reach * ring
+        draw_lines(image, camera, points, 255 * np.array(WORST_COLOR))
+    return image
+
+
+def opening_corners(opening: Opening) -> np.ndarray:
+    """Return the (5, 3) corners of an opening's rectangle, the first again at the end."""
+    width, height = opening.size_m
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
+    local = np.column_stack([square * (width, height), np.zeros(5)])
+    return local @ quat_to_matrix(opening.quaternion).T + np.asarray(opening.center_m)
+
+
+def draw_lines(image: np.ndarray, camera: Camera, points: np.ndarray, color: np.ndarray) -> None:
+    """Draw a line through (n, 3) world points into (h, w, 3), two pixels wide, over everything."""
+    height, width = image.shape[:2]
+    steps = np.linspace(0, 1, max(width, height))[:, None]
+    dense = np.concatenate([a + steps * (b - a) for a, b in itertools.pairwise(points)])
+    pixels, depth = camera.project(dense, width, height)
+    pixels = np.floor(pixels[depth > camera.near_m]).astype(int)
+    for shift in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = (pixels + shift).T
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        image[y[inside], x[inside]] = color
+
+
+def reconstruction_items(
+    reconstruction: Reconstruction, camera: Camera, worst: str = ""
+) -> list[Item]:
     """Return the colliders that face the camera: planes and walls seen from behind are left out."""
     items = []
     for number, body in enumerate(reconstruction.info.bodies):
@@ -202,7 +259,7 @@ def reconstruction_items(reconstruction: Reconstruction, camera: Camera) -> list
             towards = np.subtract(camera.position, geom.position)
             if geom.shape == "plane" and rotation[:, 2] @ towards < 0:
                 continue
-            color = to_linear(ROLE_COLORS[body.role])
+            color = to_linear(WORST_COLOR if body.name == worst else ROLE_COLORS[body.role])
             items.append(
                 Item(
                     geom_surface(geom, reconstruction), rotation, np.asarray(geom.position), color,

@@ -184,8 +184,7 @@ def _thing(
             "quat": _text(geom.quaternion),
             "mass": "0",
             "friction": _text([thing.friction, 0.005, 0.0001]),
-            # A thing's own friction counts against anything it touches; MuJoCo else takes the larger.
-            "priority": "1" if thing.movable else "0",
+            "priority": str(thing.priority),
             "group": HIDDEN_GROUP if file else "0",
             "rgba": _text([*thing.color, 1]),
             **bits,

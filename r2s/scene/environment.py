@@ -22,6 +22,7 @@ class Thing:
 
     Attributes:
         geoms: colliders, world frame.
+        priority: of its friction against another's; see `_priority`.
         mass, com, inertia: of a movable thing; (3, 3) about the centre of mass, world axes.
         offset: metres it was moved by to free it of overlaps.
     """
@@ -33,6 +34,7 @@ class Thing:
     friction: float
     color: Vec3
     parent: str = ""
+    priority: int = 0
     mass: float = 0.0
     com: Vec3 = (0.0, 0.0, 0.0)
     inertia: tuple[float, ...] = (0.0,) * 9
@@ -161,6 +163,7 @@ def _thing(body: Body, visual: int, hulls: tuple[np.ndarray, ...]) -> Thing:
         friction=body.friction.value,
         color=body.color,
         parent=body.parent,
+        priority=_priority(body),
         visual=visual,
     )
     if not thing.movable:
@@ -174,6 +177,15 @@ def _thing(body: Body, visual: int, hulls: tuple[np.ndarray, ...]) -> Thing:
     return replace(
         thing, mass=mass, com=_vec(com), inertia=tuple(float(x) for x in inertia.ravel())
     )
+
+
+def _priority(body: Body) -> int:
+    """Return MuJoCo's priority of a body's friction: the higher counts, the larger friction among equals.
+
+    What somebody measured or said counts before what is assumed, a thing's own before its support's.
+    """
+    known = body.friction.source in ("measured", "user")
+    return (1 if body.mobility == "movable" else 0) + (2 if known else 0)
 
 
 def _mass(mass: Range | None) -> float:

@@ -15,7 +15,8 @@ from r2s.engine.metrics import METRICS, metrics, plain
 NAMES = {
     "scan": "points unit unit_evidence up_axis up_evidence noise_sigma_m bounds_m dropped",
     "reconstruction": "objects primitives hulls twin_median_m twin_p95_m unexplained_fraction "
-    "phantom_fraction blocked_2cm blocked_5cm missed_2cm",
+    "phantom_fraction blocked_all blocked_2cm blocked_5cm missed_2cm hausdorff_scan_to_twin_m "
+    "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings",
     "scene": "bodies geoms nq nv nu robot_kind robot_repairs settle_speed_m_s physics_steps_per_s",
     "policy": "env_steps seconds env_steps_per_s physics_steps_per_s success_rate return_mean crashes engine",
     "validation": "verdict success_rate success_lower success_upper trials scenarios",
@@ -50,7 +51,9 @@ def artifact(kind: str):
         )
     if kind == "reconstruction":
         info = SimpleNamespace(
-            bodies=(SimpleNamespace(role="object", geoms=Anything().geoms),), audit=audit
+            bodies=(SimpleNamespace(role="object", geoms=Anything().geoms),),
+            audit=audit,
+            openings=(),
         )
     if kind == "policy":
         info = SimpleNamespace(training=training)

@@ -179,25 +179,47 @@ def test_no_plane_has_scan_points_behind_it(reconstruct, door_scan):
                 assert behind.mean() < 0.002, body.name
 
 
-def test_a_failed_audit_says_what_and_how_to_go_on(reconstruct, table_scan):
-    stray = table_scan.points.copy()
-    stray[:3] = [[0.0, 0.0, 0.5], [0.002, 0, 0.5], [0, 0.002, 0.5]]  # too few to be a thing
-    with pytest.raises(R2SError, match="farther than 2 cm") as caught:
-        reconstruct(replace(table_scan, points=stray), max_missed_2cm=0.0)
-    assert caught.value.code == "R2S-RECON-003"
-    assert "--max-missed-2cm" in caught.value.remedy
-
-
-def test_blocked_air_is_an_error_that_names_the_body(table_scan):
-    from r2s.artifacts.reconstruction import TwinAudit
+def test_a_failed_audit_says_what_where_and_how_to_go_on(reconstruct, table_scan):
     from r2s.reconstruct import stage
 
-    shares = {"blocked_all": 0.1, "blocked_2cm": 0.05, "blocked_5cm": 0.04}
-    result = TwinAudit(
-        twin_median_m=0.0, twin_p95_m=0.0, unexplained_fraction=0.0, phantom_fraction=0.0,
-        missed_2cm=0.0, rays=1, worst_body="wall_3", **shares,
-    )  # fmt: skip
+    stray = table_scan.points.copy()
+    stray[:3] = [[0.0, 0.0, 0.5], [0.002, 0, 0.5], [0, 0.002, 0.5]]  # too few to be a thing
+    twin = reconstruct(replace(table_scan, points=stray))
+    stage.accept(twin, stage.Config())
+    with pytest.raises(R2SError, match="farther than 2 cm") as caught:
+        stage.accept(twin, stage.Config(max_missed_2cm=0.0))
+    assert caught.value.code == "R2S-RECON-003"
+    assert "--max-missed-2cm" in caught.value.remedy
+    assert twin.info.audit.worst_missed_m is not None
+
+
+def test_blocked_air_is_an_error_that_names_the_body(reconstruct, table_scan):
+    from r2s.reconstruct import stage
+
+    twin = reconstruct(table_scan)
+    audit = twin.info.audit.model_copy(
+        update={"blocked_5cm": 0.04, "worst_body": "wall_3", "worst_blocked_5cm": 0.03}
+    )
+    twin = replace(twin, info=twin.info.model_copy(update={"audit": audit}))
     with pytest.raises(R2SError) as caught:
-        stage.check_audit(result, {"wall_3": shares}, stage.Config())
-    assert caught.value.code == "R2S-RECON-002" and "wall_3" in caught.value.where
-    stage.check_audit(result, {"wall_3": shares}, stage.Config(max_blocked_5cm=0.05))
+        stage.accept(twin, stage.Config())
+    assert caught.value.code == "R2S-RECON-002"
+    assert caught.value.where == "worst body: wall_3 (3.00 %)"
+    assert "--max-blocked-5cm 0.048" in caught.value.remedy
+    stage.accept(twin, stage.Config(max_blocked_5cm=0.05))
+
+
+def test_the_audit_measures_both_ways_and_what_the_twin_costs(reconstruct, table_scan):
+    twin = reconstruct(table_scan)
+    audit, geoms = twin.info.audit, [g for b in twin.info.bodies for g in b.geoms]
+    distance = np.full(len(table_scan.points), np.inf)
+    for geom in geoms:
+        from r2s.reconstruct.solids import signed_distance
+
+        own = np.abs(signed_distance(geom, twin.hulls, table_scan.points.astype(float)))
+        distance = np.minimum(distance, own)
+    assert audit.hausdorff_scan_to_twin_m == pytest.approx(distance.max(), abs=1e-5)
+    # the underside of the table, nobody saw it, is as far from the scan as the slab is thick
+    assert 0.03 < audit.hausdorff_twin_to_scan_m < 0.2
+    assert audit.geoms == len(geoms) and audit.vertices == sum(len(v) for v, _ in twin.hulls)
+    assert 5_000 < audit.predicted_steps_per_s < 300_000
