@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-# Dents that CoACD may leave, in cells: ever finer, while no more hulls are needed than allowed. Coarse
-# runs are cheap.
+# Dents that CoACD may leave, in cells: ever finer, until the hulls hold little that is not the thing, or
+# more of them are needed than allowed. Coarse runs are cheap.
 _CONCAVITY_CELLS = (6.0, 4.5, 3.5)
 _MOST_FACES = 4000  # CoACD's time grows with them: 100 s for the 25,000 of a cup's grid
 _SMOOTH_CELLS = 0.7
 
 
 def decompose(
-    solid: np.ndarray, origin: np.ndarray, cell: float, max_vertices: int, max_hulls: int, seed: int
+    solid: np.ndarray,
+    origin: np.ndarray,
+    cell: float,
+    max_vertices: int,
+    max_hulls: int,
+    filled: float,
+    seed: int,
 ) -> list[np.ndarray]:
-    """Return vertices (v, 3) of each convex part of an occupancy grid, largest first, at most `max_hulls`."""
+    """Return vertices (v, 3) of each convex part of an occupancy grid, largest first, at most `max_hulls`.
+
+    Args:
+        filled: share of the hulls' volume that is solid above which they are fine enough.
+    """
     from r2s.core.native import open3d
 
     open3d()  # before coacd: the other way round Open3D's import dies with std::bad_cast
     import coacd
     import trimesh
+    from scipy.spatial import ConvexHull
 
     vertices, faces = surface(solid, origin, cell)
     # Remeshing costs ten times the decomposition, and a closed isosurface does not need it.
@@ -45,6 +56,9 @@ def decompose(
         if parts and len(finer) > max_hulls:
             break
         parts = finer
+        volume = sum(ConvexHull(vertices).volume for vertices, _ in parts)
+        if float(solid.sum()) * cell**3 >= filled * volume:
+            break
     hulls = [np.asarray(v, float) for v, _ in parts]
     sizes = [float(np.prod(np.ptp(h, axis=0))) for h in hulls]
     order = np.argsort([-s for s in sizes], kind="stable")[:max_hulls]

@@ -14,7 +14,7 @@ from r2s.reconstruct.solids import Hull
 
 MAX_VERTICES = 32
 MAX_HULLS = 16  # of one movable object
-_NEARLY_CONVEX = 0.85  # solid over hull volume above which one hull is enough
+_NEARLY_CONVEX = 0.85  # solid over hull volume above which hulls are enough
 _GRID = 40  # cells along the longest side
 _LEAST_CELL_M = 0.002
 
@@ -144,7 +144,7 @@ def _decompose(solid: np.ndarray, origin: np.ndarray, cell: float, seed: int) ->
 
     return run_limited(
         "r2s.reconstruct.coacd_worker:decompose",
-        (solid, origin, cell, MAX_VERTICES, MAX_HULLS, seed),
+        (solid, origin, cell, MAX_VERTICES, MAX_HULLS, _NEARLY_CONVEX, seed),
         limits=LIMITS.geometry,
         what="CoACD decomposing an object",
     )

@@ -113,7 +113,7 @@ def parse_up(text: str) -> np.ndarray:
 def find_up(
     planes: list[Plane], *, given: str | None, declared: str, declared_by: str, camera: Camera | None,
     extent: np.ndarray, is_mesh: bool = False, sensor_known: bool = False, may_be_y_up: bool = False,
-    plumb: bool = False, measured: bool = False,
+    plumb: bool = False, measured: bool = False, where: str = "FILE",
 ) -> Up:  # fmt: skip
     """Return up for a capture.
 
@@ -124,6 +124,7 @@ def find_up(
     may_be_y_up: whether apps write clouds of this kind with +y up.
     plumb: whether the declared up is a survey's, exact however the ground slopes.
     measured: whether the declared up was measured, so that planes may turn it by `MEASURED_DEG` only.
+    where: the file, for an error.
     """
     if given is not None:
         return Up(parse_up(given), f"given by the user (--up={given})", 1.0, exact=True)
@@ -141,11 +142,11 @@ def find_up(
         return _near_axis(planes, parse_up(declared), f"{declared_by} has {declared} up", 0.75)
     z_up = _near_axis(planes, AXES["+z"], "no declaration; LiDAR and survey files have +z up", 0.4)
     if is_mesh:
-        return _mesh_axis(planes, z_up, extent)
+        return _mesh_axis(planes, z_up, extent, where)
     low_along_y = extent[1] < 0.6 * extent[2] and extent[1] <= extent[0]
     lowest = extent[1] <= Y_UP_FLATNESS * min(extent[0], extent[2])
     if may_be_y_up and not sensor_known and lowest and extent[1] >= ROOM_HEIGHT_M:
-        found = _mesh_axis(planes, z_up, extent)
+        found = _mesh_axis(planes, z_up, extent, where)
         if float(found.direction @ AXES["+y"]) > 0.5:
             return replace(
                 found, confidence=min(found.confidence, ONLY_WALLS),
@@ -159,7 +160,7 @@ def find_up(
     return z_up
 
 
-def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
+def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray, where: str) -> Up:
     """Return +z or +y up for a mesh whose format says neither: phones write +y, CAD +z.
 
     The axis with more level area wins; a place is less high than wide, which breaks near ties.
@@ -168,11 +169,11 @@ def _mesh_axis(planes: list[Plane], z_up: Up, extent: np.ndarray) -> Up:
     level_z, level_y = (_shares(planes, up.direction)[0] for up in (z_up, y_up))
     if _a_tie(level_y, level_z, extent):
         raise R2SError(
-            "R2S-SCAN-047", "up cannot be told: +z and +y are as likely", where="the mesh's planes",
+            "R2S-SCAN-047", "up cannot be told: +z and +y are as likely", where=where,
             why=f"its format says neither, level planes hold {100 * level_z:.0f} % of it with +z up and "
             f"{100 * level_y:.0f} % with +y up, and it is as long along y as along z; a wrong guess lays the "
             "place on its side",
-            remedy="r2s scan FILE --up +y    (phone apps, glTF)    or    --up +z    (CAD, ROS, surveys)",
+            remedy=f"r2s scan '{where}' --up +y   (phone apps, glTF)   or   --up +z   (CAD, ROS, surveys)",
         )  # fmt: skip
     level_z += 0.1 if extent[2] <= extent.min() else 0.0
     level_y += 0.1 if extent[1] <= extent.min() else 0.0

@@ -153,7 +153,7 @@ def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     look = take_a_look(
         capture, unit=config.unit, known=config.known_distance, seed=context.seed, where=where
     )
-    placed = _place(capture, look, config)
+    placed = _place(capture, look, config, where)
     context.stop_if_cancelled()
     voxel_m = config.voxel_m or choose_voxel(
         area=look.area_m2, diagonal=look.diagonal_m, points=look.finite
@@ -179,12 +179,12 @@ class _Placed(NamedTuple):
     T_world_source: np.ndarray
 
 
-def _place(capture: Capture, look: Look, config: Config) -> _Placed:
+def _place(capture: Capture, look: Look, config: Config, where: str) -> _Placed:
     up = gravity.find_up(
         look.planes, given=config.up, declared=capture.declared_up, declared_by=capture.declared_by,
         camera=look.camera, extent=look.high_m - look.low_m, is_mesh=capture.mesh is not None,
         sensor_known=look.sensor_m is not None, may_be_y_up=capture.may_be_y_up,
-        plumb=capture.plumb, measured=capture.up_is_measured,
+        plumb=capture.plumb, measured=capture.up_is_measured, where=where,
     )  # fmt: skip
     ground = find_ground(look.planes, up.direction, look.points, look.area_m2, look.sensor_m)
     # One camera's view gets its line of sight as x; cameras with poses keep the axes of their frame.

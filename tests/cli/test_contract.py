@@ -77,7 +77,7 @@ def test_every_other_command_answers_with_the_contract(r2s, numbers, argv):
     ("argv", "code", "words"),
     [
         (("sacn",), 2, "Did you mean 'scan'"),
-        (("scan",), 2, "capture"),
+        (("scan",), 2, "CAPTURE"),
         (("scan", "absent.pcd"), 1, "absent.pcd"),
         (("train",), 1, "not an r2s workspace"),
         (("show", "scan/none"), 1, "not an r2s workspace"),
