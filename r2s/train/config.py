@@ -102,16 +102,19 @@ class Config(Frozen):
 COPIES = {
     ("cpu", "reach"): 256,
     ("cpu", "velocity"): 1024,
-    ("mjx", "reach"): 2048,
-    ("mjx", "velocity"): 4096,
+    ("accelerator", "reach"): 2048,
+    ("accelerator", "velocity"): 4096,
 }
 CPU_EVALUATION_EPISODES = 256  # a rate of 0.95 is then known to +-0.03
 DISCOUNT = {"reach": 0.97, "velocity": 0.97}
 
 
 def resolved(config: Config, engine: str, task: str) -> Config:
-    """Return the config with the numbers that are 0 chosen."""
-    copies = config.copies or COPIES[(engine, task)]
+    """Return the config with the numbers that are 0 chosen, for this machine's device."""
+    import jax
+
+    device = "cpu" if jax.default_backend() == "cpu" else "accelerator"
+    copies = config.copies or COPIES[(device if engine == "mjx" else "cpu", task)]
     # A second program would have to be compiled for mjx; a second batch costs the CPU nothing.
     enough = min(copies, CPU_EVALUATION_EPISODES) if engine == "cpu" else copies
     episodes = config.evaluation_episodes or enough

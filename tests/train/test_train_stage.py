@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from arm_scene import arm_scene
@@ -13,7 +14,7 @@ from r2s.artifacts.arrays import unpack
 from r2s.artifacts.policy import Policy
 from r2s.core.errors import Interrupted, R2SError
 from r2s.train import stage
-from r2s.train.config import Config, Ppo
+from r2s.train.config import COPIES, Config, Ppo, resolved
 
 # Episodes of six steps, so that resets, randomization and the normalizer all take part.
 SCENE = arm_scene(3, clutter=False, episode_s=0.24, hold_s=0.04)
@@ -118,3 +119,10 @@ def test_a_run_that_crashes_too_often_is_refused_with_an_example(tmp_path):
     with pytest.raises(R2SError, match="failed in 60 of 5060 episodes") as caught:
         _refuse_crashes(Progressed(episodes=5000, crashes=60), example, TINY)
     assert "gain[0]" in caught.value.where and "BADQACC" in caught.value.where
+
+
+def test_an_accelerators_number_of_copies_is_for_accelerators():
+    assert jax.default_backend() == "cpu"
+    for engine in ("cpu", "mjx"):
+        assert resolved(Config(), engine, "reach").copies == COPIES["cpu", "reach"]
+        assert resolved(Config(copies=7), engine, "reach").copies == 7
