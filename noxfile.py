@@ -38,7 +38,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of `.ci/run`, on every Python that is here."""
     _install(session)
-    session.run("pytest", "-m", "not campaign", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "not campaign", *session.posargs)
 
 
 @nox.session
@@ -53,7 +53,14 @@ def bench(session: nox.Session) -> None:
     """Benchmarks: ratios measured within one run."""
     _install(session)
     session.run(
-        "pytest", "tests/benchmarks", "-s", "-m", "campaign or not campaign", *session.posargs
+        "python",
+        "-m",
+        "pytest",
+        "tests/benchmarks",
+        "-s",
+        "-m",
+        "campaign or not campaign",
+        *session.posargs,
     )
 
 
@@ -61,7 +68,7 @@ def bench(session: nox.Session) -> None:
 def campaign(session: nox.Session) -> None:
     """Long tests: fuzz, kills, studies."""
     _install(session)
-    session.run("pytest", "-m", "campaign", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "campaign", *session.posargs)
 
 
 @nox.session(python=["3.10"])
@@ -69,7 +76,7 @@ def edge(session: nox.Session) -> None:
     """The edge runtime alone, on JetPack 6's Python and its last onnxruntime."""
     session.install("numpy", "onnxruntime==1.23.2", "pytest", "hypothesis")
     tests = "tests/edge/test_standalone_safety.py"
-    session.run("pytest", tests, "-p", "no:cacheprovider", *session.posargs)
+    session.run("python", "-m", "pytest", tests, "-p", "no:cacheprovider", *session.posargs)
 
 
 @nox.session(python=PYTHONS)

@@ -12,4 +12,9 @@ def main() -> None:
 
     from r2s.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a name that the terminal cannot show is no reason to die
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

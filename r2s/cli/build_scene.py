@@ -44,7 +44,7 @@ def build_scene(
     results = session.execute(store, step, force=force)
     store.set_current(name)
     text = "\n".join(describe(result) for result in results)
-    return Outcome(text, results[-1], next="r2s train")
+    return Outcome(text, results[-1], next="r2s train", along=results[:-1])
 
 
 def _scan(session: Session, wanted: str | None, name: str) -> tuple[str, str]:

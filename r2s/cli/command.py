@@ -123,8 +123,8 @@ def answer(name: str, outcome: Outcome, session: Session, seconds: float) -> Non
         write_json(document(name, outcome, seconds))
     elif outcome.text:
         write(outcome.text)
-    if outcome.result is not None and not session.quiet:
-        for warning in outcome.result.warnings:
+    if not session.quiet:
+        for warning in outcome.warnings:
             say(f"warning: {warning}")
     if outcome.error is not None:
         say(str(outcome.error))

@@ -25,12 +25,14 @@ def export(
 
     Makes bundle/NAME-TARGET. With --output, also writes its files there.
     """
-    from r2s.engine import graph
+    from r2s.engine import advice, graph
 
     store = session.store()
     settings = session.settings()
     current = session.current(store, ref)
     policy = graph.found(store, f"policy/{current}", remedy=f"r2s train {current}")
+    if note := advice.stale(store, current, "policy"):
+        session.tell(f"warning: {note}; r2s train makes it anew")
     scene = store.get(policy).inputs["scene"]
     validation = graph.validation_for(store, policy, scene, current, settings)
     step = graph.export(policy, validation, scene, current, settings)

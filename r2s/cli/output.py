@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Outcome:
         extra: further fields of the document, beside the ones every command has.
         next: a command to paste next, shown on stderr.
         error: a failure that comes with a result (a gate that was not passed).
+        along: what was made on the way to the result; its warnings are told too.
     """
 
     text: str = ""
@@ -33,6 +34,14 @@ class Outcome:
     extra: Mapping[str, Any] = field(default_factory=dict)
     next: str = ""
     error: R2SError | None = None
+    along: Sequence[Result] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """The result's warnings, after those of what was made anew for it."""
+        made = [each for each in self.along if not each.cached]
+        last = [self.result] if self.result else []
+        return [text for each in (*made, *last) for text in each.warnings]
 
 
 def document(command: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -47,7 +56,7 @@ def document(command: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
         "cached": result.cached if result else None,
         "seconds": round(result.seconds if result else seconds, 3),
         "metrics": dict(result.metrics) if result else {},
-        **({"warnings": list(result.warnings)} if result else {}),
+        **({"warnings": outcome.warnings} if result else {}),
         **outcome.extra,
         **({"error": outcome.error.to_json()} if outcome.error else {}),
     }

@@ -60,7 +60,10 @@ def run(
         for result in results
     ]
     return Outcome(
-        "\n".join(describe(result) for result in results), results[-1], {"stages": stages}
+        "\n".join(describe(result) for result in results),
+        results[-1],
+        {"stages": stages},
+        along=results[:-1],
     )
 
 

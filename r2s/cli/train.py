@@ -21,12 +21,14 @@ def train(
 
     Makes policy/NAME.
     """
-    from r2s.engine import graph
+    from r2s.engine import advice, graph
 
     store = session.store()
     current = session.current(store, ref)
     remedy = f"r2s build-scene --name {current} --robot ROBOT.urdf --task reach"
     scene = graph.found(store, f"scene/{current}", remedy=remedy)
+    if note := advice.stale(store, current, "scene"):
+        session.tell(f"warning: {note}; r2s build-scene makes it anew")
     step = graph.train(scene, current, session.settings())
     result = session.execute(store, step, force=force)[-1]
     return Outcome(describe(result), result, next="r2s export --target TARGET")

@@ -41,7 +41,7 @@ def validate(
         f"{describe(result)}\n  reason  {verdict['reason']}",
         result,
         {"reason": verdict["reason"]},
-        next="r2s export --target TARGET" if passed else "r2s train --seed 1",
+        next="r2s export --target TARGET" if passed else "",
         error=error,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from r2s.core.errors import IntegrityError
@@ -17,7 +17,8 @@ class Standing:
     """One stage of a name.
 
     Attributes:
-        state: `made`, `missing`, `stale` (made from an input that a newer one replaced) or `damaged`.
+        state: `made`, `missing`, `stale` (made from an input that a newer one replaced, or from a stale
+            one) or `damaged`.
     """
 
     kind: str
@@ -40,11 +41,29 @@ CHAIN = {
 def standing(store: Store, name: str) -> list[Standing]:
     """Return the stages of `name` in pipeline order, bundles last."""
     refs = store.refs()
-    rows = [_standing(store, refs, kind, name) for kind in CHAIN]
-    bundles = sorted(ref for ref in refs if ref.startswith(f"bundle/{name}-"))
-    return rows + [
-        _state(store, refs, "bundle", ref, "policy", f"policy/{name}") for ref in bundles
+    rows: dict[str, Standing] = {}
+    for kind, source in CHAIN.items():
+        row = _state(store, refs, kind, f"{kind}/{name}", source, f"{source}/{name}")
+        rows[kind] = _after(row, rows.get(source))
+    bundles = [
+        _state(store, refs, "bundle", ref, "policy", f"policy/{name}")
+        for ref in sorted(refs)
+        if ref.startswith(f"bundle/{name}-")
     ]
+    return [*rows.values(), *(_after(row, rows["policy"]) for row in bundles)]
+
+
+def stale(store: Store, name: str, kind: str) -> str:
+    """Return why `<kind>/<name>` is stale, or ""."""
+    row = next(row for row in standing(store, name) if row.kind == kind)
+    return f"{row.ref} is stale: {row.note}" if row.state == "stale" else ""
+
+
+def _after(row: Standing, source: Standing | None) -> Standing:
+    """Return the row, stale where what it was made from is."""
+    if row.state == "made" and source is not None and source.state == "stale":
+        return replace(row, state="stale", note=source.note)
+    return row
 
 
 def next_command(store: Store, name: str | None) -> str:
@@ -73,11 +92,6 @@ def next_command(store: Store, name: str | None) -> str:
         return "r2s export --target cpu-x86_64"
     bundle = rows["bundle"].ref
     return f"r2s unpack {bundle} -o {bundle.split('/')[-1]}"
-
-
-def _standing(store: Store, refs: Mapping[str, str], kind: str, name: str) -> Standing:
-    source = CHAIN[kind]
-    return _state(store, refs, kind, f"{kind}/{name}", source, f"{source}/{name}")
 
 
 def _state(

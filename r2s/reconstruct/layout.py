@@ -126,10 +126,14 @@ def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed:
     holes = find_holes(walls, floor.height_m, cloud, rays) if floor is not None else []
     _add_walls(draft, walls, holes, cloud, free, probes, config)
     limits = Limits(config.max_object_height_m, config.max_object_edge_m, config.max_object_mass_kg)
+    # What a surface runs on to, bowed as it may be, is no thing on it: where its boxes leave it, clutter is.
+    surfaces = np.zeros(len(cloud.points), dtype=bool)
+    for _, level in standing:
+        surfaces[level.points] = True
+    coacd_seed = derive_seed(seed, "coacd") % 2**31
     for parent, level in standing:
-        for part in find_objects(
-            level, cloud, draft.available, rays, free, limits, derive_seed(seed, "coacd") % 2**31
-        ):
+        left = draft.available & ~surfaces
+        for part in find_objects(level, cloud, left, rays, free, limits, coacd_seed):
             if floor is not None and _holds_something(part, level, tables, cloud):
                 part = replace(part, role="clutter", mobility="static")
             draft.warnings.extend(part.notes)

@@ -18,7 +18,7 @@ from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.solids import make_geom, sample_inside, signed_distance
 
 MIN_EXPLAINED = 0.90
-MAX_PHANTOM = 0.10
+MAX_PHANTOM = 0.05
 _SIDE_COSINE = 0.5  # a side point's normal is at least 60 degrees from the vertical
 _FACE_POINTS = 15  # a face's offset is measured from at least this many points
 _MIN_HALF_M = 0.004

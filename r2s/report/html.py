@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from r2s.core.files import replacing
 from r2s.core.rigid import quat_to_matrix
 from r2s.report.curves import Series, interval_bar, line_chart
 from r2s.report.style import CSS
@@ -59,7 +60,8 @@ def write_report(
         pictures: draw scan, twin and overlay (a few seconds each).
     """
     page = report_html(artifacts, lineage, title=title, facts=facts or {}, pictures=pictures)
-    path.write_text(page, encoding="utf-8")
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
     return path
 
 

@@ -20,6 +20,7 @@ from r2s.artifacts.reconstruction import Opening, Reconstruction
 from r2s.artifacts.scan import Scan
 from r2s.artifacts.scene import HOME_KEYFRAME, Scene
 from r2s.core.errors import R2SError
+from r2s.core.files import replacing
 from r2s.core.rigid import Array, quat_to_matrix
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
@@ -327,7 +328,8 @@ def write_png(image: np.ndarray, path: Path) -> None:
     """Write (h, w, 3) uint8 as PNG."""
     from PIL import Image
 
-    Image.fromarray(image).save(path, format="PNG", optimize=True)
+    with replacing(path) as part:
+        Image.fromarray(image).save(part, format="PNG", optimize=True)
 
 
 def write_gif(frames: Sequence[np.ndarray], path: Path, rate_hz: float = 20.0) -> None:
@@ -340,10 +342,11 @@ def write_gif(frames: Sequence[np.ndarray], path: Path, rate_hz: float = 20.0) -
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
     ]
-    images[0].save(
-        path, format="GIF", save_all=True, append_images=images[1:], loop=0, optimize=True,
-        duration=max(20, round(1000 / rate_hz)),
-    )  # fmt: skip
+    with replacing(path) as part:
+        images[0].save(
+            part, format="GIF", save_all=True, append_images=images[1:], loop=0, optimize=True,
+            duration=max(20, round(1000 / rate_hz)),
+        )  # fmt: skip
 
 
 def _within(scan: Scan, rays: np.ndarray, distance: np.ndarray) -> np.ndarray:

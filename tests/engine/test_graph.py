@@ -205,12 +205,16 @@ def test_standing_and_advice_follow_the_chain(store: Store, lab):
     assert advice.next_command(store, "lab").startswith("r2s unpack bundle/lab-cpu")
 
 
-def test_a_newer_scan_makes_what_follows_stale(store: Store, lab):
-    put(store, "scan", "scan/lab", n=7)
-    assert states(store)["reconstruction"] == "stale"
-    assert states(store)["scene"] == "made"
-    put(store, "scene", "scene/lab", {"reconstruction": lab["reconstruction"]}, n=8)
-    assert states(store)["policy"] == "stale"
+def test_a_newer_scan_makes_all_that_follows_stale(store: Store, lab):
+    scan = put(store, "scan", "scan/lab", n=7)
+    assert states(store).pop("scan") == "made"
+    assert set(states(store).values()) == {"made", "stale"}
+    assert "scan/lab has changed" in advice.stale(store, "lab", "policy")
+    assert advice.next_command(store, "lab") == "r2s build-scene"
+    made = put(store, "reconstruction", "reconstruction/lab", {"scan": scan}, n=8)
+    put(store, "scene", "scene/lab", {"reconstruction": made}, n=8)
+    assert states(store)["scene"] == "made" and advice.stale(store, "lab", "scene") == ""
+    assert states(store)["policy"] == states(store)["validation"] == "stale"
     assert advice.next_command(store, "lab") == "r2s train"
 
 
