@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import os
@@ -124,6 +125,8 @@ def run(argv: list[str]) -> int:
     except Exception as exc:
         if hasattr(exc, "format_message"):  # what the parser raises, vendored or not
             return _fail(command, _usage(exc, command), as_json)
+        if (error := _of_the_system(exc)) is not None:
+            return _fail(command, error, as_json=False)  # stdout may be what is full
         return _fail(command, _defect(exc, argv), as_json, INTERNAL_BUG)
 
 
@@ -201,6 +204,32 @@ def _usage(exc: Any, command: str) -> UsageError:
         where=f"r2s {command}".strip(),
         remedy=f"r2s {command} --help".replace("  ", " "),
     )
+
+
+def _of_the_system(exc: Exception) -> R2SError | None:
+    """Return what the machine refused, as it can be mended there; None for what is a defect of r2s."""
+    if not isinstance(exc, OSError):
+        return None
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return R2SError(
+            "R2S-CLI-010", "the folder this command runs in was deleted", where="the current folder",
+            why="workspaces are looked for from there upwards", remedy="cd ~   # or any folder that exists",
+        )  # fmt: skip
+    remedies = {
+        errno.ENOSPC: "df -h   # make room, then the same command again",
+        errno.EDQUOT: "quota   # make room, then the same command again",
+        errno.EROFS: "r2s -w FOLDER_THAT_CAN_BE_WRITTEN ...",
+        errno.EACCES: "ls -l   # whose it is; then the same command again",
+        errno.EMFILE: "ulimit -n 4096   # more open files, then the same command again",
+    }
+    if exc.errno not in remedies:
+        return None
+    return R2SError(
+        "R2S-CLI-011", f"the system refused: {exc.strerror}", where=str(exc.filename or "the output"),
+        why="what was finished before is kept", remedy=remedies[exc.errno],
+    )  # fmt: skip
 
 
 def _defect(exc: Exception, argv: list[str]) -> R2SError:

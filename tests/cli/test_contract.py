@@ -218,3 +218,23 @@ def test_the_module_is_the_command(here: Path):
     child = in_a_process("--version", cwd=here, stdout=subprocess.PIPE)
     out, _ = child.communicate(timeout=60)
     assert out.startswith(b"r2s ")
+
+
+def test_what_the_machine_refuses_is_no_defect_of_r2s(tmp_path):
+    command = [sys.executable, "-m", "r2s"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            child = subprocess.run(
+                [*command, "--version"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=environment,
+                text=True,
+            )
+        assert child.returncode == 1 and "R2S-CLI-011" in child.stderr
+    gone = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m r2s status"
+    child = subprocess.run(
+        ["sh", "-c", gone], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert child.returncode == 1 and "R2S-CLI-010" in child.stderr
