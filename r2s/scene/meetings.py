@@ -54,7 +54,7 @@ def _bits(model) -> tuple[np.ndarray, np.ndarray]:
     links = sorted({int(body) for body in model.geom_bodyid[of_robot & ~static & solid]})
     types[of_robot & solid] = affinities[of_robot & solid] = ROBOT_BIT
     affinities[~of_robot & ~static & solid] = EVERY_BIT
-    place = np.flatnonzero(~of_robot & static & solid)
+    place = np.flatnonzero(~of_robot & static & solid).tolist()
     for number, link in enumerate(links):
         bit = 1 << (FIRST_LINK_BIT + number % LINK_BITS)
         geoms = np.flatnonzero((model.geom_bodyid == link) & solid)
