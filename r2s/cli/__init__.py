@@ -8,13 +8,14 @@ becomes a command), `flags` (config fields become options), `session` (what a co
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    import io
     import sys
 
     from r2s.cli.app import run
 
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
+        if isinstance(
+            stream, io.TextIOWrapper
         ):  # a name that the terminal cannot show is no reason to die
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
