@@ -11,11 +11,14 @@ def main() -> None:
     import io
     import sys
 
-    from r2s.cli.app import run
-
+    # A name that the terminal cannot show is no reason to die.
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a name that the terminal cannot show is no reason to die
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        from r2s.cli.app import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before a command had begun
+        code = 130
+    sys.exit(code)

@@ -191,8 +191,8 @@ def _interrupted(stop: Interrupted, command: str, argv: list[str], as_json: bool
         "R2S-CLI-130",
         "interrupted; everything finished is kept",
         where=command,
-        why="a checkpoint of the unfinished stage is kept where the stage makes one",
-        remedy=f"{again}   # goes on from there",
+        why="and the newest checkpoint of the unfinished stage, where it had come to one",
+        remedy=f"{again}   # does what is left",
     )
     return _fail(command, error, as_json, stop.exit_code)
 
@@ -210,6 +210,8 @@ def _of_the_system(exc: Exception) -> R2SError | None:
     """Return what the machine refused, as it can be mended there; None for what is a defect of r2s."""
     if not isinstance(exc, OSError):
         return None
+    from r2s.core.files import NO_SPACE, NOT_ALLOWED
+
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -217,18 +219,17 @@ def _of_the_system(exc: Exception) -> R2SError | None:
             "R2S-CLI-010", "the folder this command runs in was deleted", where="the current folder",
             why="workspaces are looked for from there upwards", remedy="cd ~   # or any folder that exists",
         )  # fmt: skip
-    remedies = {
-        errno.ENOSPC: "df -h   # make room, then the same command again",
-        errno.EDQUOT: "quota   # make room, then the same command again",
-        errno.EROFS: "r2s -w FOLDER_THAT_CAN_BE_WRITTEN ...",
-        errno.EACCES: "ls -l   # whose it is; then the same command again",
-        errno.EMFILE: "ulimit -n 4096   # more open files, then the same command again",
-    }
-    if exc.errno not in remedies:
+    if exc.errno in NO_SPACE:
+        remedy = "df -h   # make room, then the same command again"
+    elif exc.errno in NOT_ALLOWED:
+        remedy = "ls -l   # whose it is; then the same command again, or in another folder"
+    elif exc.errno in (errno.EMFILE, errno.ENFILE):
+        remedy = "ulimit -n 4096   # more open files, then the same command again"
+    else:
         return None
     return R2SError(
         "R2S-CLI-011", f"the system refused: {exc.strerror}", where=str(exc.filename or "the output"),
-        why="what was finished before is kept", remedy=remedies[exc.errno],
+        why="what was finished before is kept", remedy=remedy,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 from r2s.core.errors import R2SError
 
@@ -35,16 +35,17 @@ def build_scene(
     from r2s.engine.names import checked_name
 
     store = session.store()
-    settings = session.settings()
     name = checked_name(session.current(store, session.name or scan))
+    settings = session.settings()
+    if not replace:
+        settings = graph.scene_settings(store, name, settings)
     scan_name, scan_digest = _scan(session, scan, name)
     reconstruction = graph.reconstruction_for(store, scan_digest, scan_name, settings)
     imported = graph.robot_for(store, robot, name, settings)
     step = graph.build_scene(reconstruction, imported, name, settings, replace=replace)
     results = session.execute(store, step, force=force)
     store.set_current(name)
-    text = "\n".join(describe(result) for result in results)
-    return Outcome(text, results[-1], next="r2s train", along=results[:-1])
+    return Outcome.made(results, next="r2s train")
 
 
 def _scan(session: Session, wanted: str | None, name: str) -> tuple[str, str]:

@@ -72,9 +72,10 @@ def build(name: str, module: ModuleType) -> Callable[..., int]:
         began = time.monotonic()
         try:
             outcome = function(session, **arguments)
+            following = session.following(outcome.next)
         finally:
             session.close()
-        answer(name, outcome, session, time.monotonic() - began)
+        answer(name, outcome, session, time.monotonic() - began, following)
         return outcome.error.exit_code if outcome.error else 0
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
@@ -117,10 +118,10 @@ def _only_when_given(
     return process_given
 
 
-def answer(name: str, outcome: Outcome, session: Session, seconds: float) -> None:
-    """Print an outcome."""
+def answer(name: str, outcome: Outcome, session: Session, seconds: float, following: str) -> None:
+    """Print an outcome, and the command that follows."""
     if session.json:
-        write_json(document(name, outcome, seconds))
+        write_json(document(name, outcome, seconds, following))
     elif outcome.text:
         write(outcome.text)
     if not session.quiet:
@@ -128,8 +129,8 @@ def answer(name: str, outcome: Outcome, session: Session, seconds: float) -> Non
             say(f"warning: {warning}")
     if outcome.error is not None:
         say(str(outcome.error))
-    elif outcome.next and not session.json:
-        session.tell(f"next: {outcome.next}")
+    elif following and not session.json:
+        session.tell(f"next: {following}")
 
 
 def _stages(names: tuple[str, ...]) -> dict[str, StageSpec]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 
 CONFIGS = ("export", "validate")
@@ -37,9 +37,9 @@ def export(
     validation = graph.validation_for(store, policy, scene, current, settings)
     step = graph.export(policy, validation, scene, current, settings)
     results = session.execute(store, step, force=force)
-    text = "\n".join(describe(result) for result in results)
-    last = results[-1]
+    made = results[-1]
     if output is None:
-        return Outcome(text, last, next=f"r2s unpack {last.ref} -o {last.ref.split('/')[-1]}")
-    store.export(last.digest, output)
-    return Outcome(f"{text}\n  files in {output}", last, {"output": str(output)})
+        following = f"r2s unpack {made.ref} -o {made.ref.split('/')[-1]}"
+        return Outcome.made(results, next=following)
+    store.export(made.digest, output)
+    return Outcome.made(results, f"  files in {output}", extra={"output": str(output)})

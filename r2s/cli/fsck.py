@@ -67,7 +67,7 @@ def _opened(session: Session) -> Store:
 
 def _repaired(session: Session, store: Store) -> Outcome:
     from r2s.cli.progress import reporter
-    from r2s.engine.repair import remake
+    from r2s.engine.repair import recall_current, remake
 
     failures: list[str] = []
     with reporter(quiet=session.quiet, verbose=session.verbose) as reports:
@@ -80,6 +80,8 @@ def _repaired(session: Session, store: Store) -> Outcome:
                 failures.append(f"{broken.called}: {error.what}")
 
         report = store.repair(rerun)
+    if name := recall_current(store):
+        report.mended.append(f"made {name} current, the name worked on last")
     lines = [
         *(f"mended  {text}" for text in report.mended),
         *(f"remade  {text}" for text in report.remade),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from r2s.cli.output import Outcome, columns, describe
+from r2s.cli.output import Outcome, columns
 from r2s.cli.session import Session
 from r2s.core.errors import UsageError
 
@@ -64,10 +64,10 @@ def layout(
         return Outcome(said, extra={"output": str(path)}, next=again)
     wanted = edits.pinned(edits.load(file), info)
     step = graph.edit(store, name, wanted, session.settings())
-    result = session.execute(store, step)[-1]
-    made = ReconstructionInfo.model_validate(store.get(result.digest).config)
-    text = f"{describe(result)}\n\n{_table(made)}"
-    return Outcome(text, result, extra={"name": name, **_document(made)}, next="r2s build-scene")
+    results = session.execute(store, step)
+    made = ReconstructionInfo.model_validate(store.get(results[-1].digest).config)
+    extra = {"name": name, **_document(made)}
+    return Outcome.made(results, f"\n{_table(made)}", extra=extra, next="r2s build-scene")
 
 
 def _table(info: ReconstructionInfo) -> str:

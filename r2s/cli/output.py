@@ -24,7 +24,7 @@ class Outcome:
         text: what a person reads on stdout.
         result: the step whose artifact, metrics and time the document carries, for commands that make one.
         extra: further fields of the document, beside the ones every command has.
-        next: a command to paste next, shown on stderr.
+        next: a command to paste next, shown on stderr; the shared options of this one are put in.
         error: a failure that comes with a result (a gate that was not passed).
         along: what was made on the way to the result; its warnings are told too.
     """
@@ -36,6 +36,12 @@ class Outcome:
     error: R2SError | None = None
     along: Sequence[Result] = ()
 
+    @classmethod
+    def made(cls, results: Sequence[Result], more: str = "", **fields: Any) -> Outcome:
+        """Return the answer of a command that ran steps: each is described, the last is the result."""
+        text = "\n".join([*map(describe, results), *([more] if more else [])])
+        return cls(text, results[-1], along=results[:-1], **fields)
+
     @property
     def warnings(self) -> list[str]:
         """The result's warnings, after those of what was made anew for it."""
@@ -44,7 +50,7 @@ class Outcome:
         return [text for each in (*made, *last) for text in each.warnings]
 
 
-def document(command: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def document(command: str, outcome: Outcome, seconds: float, following: str) -> dict[str, Any]:
     """Return the `--json` document of an outcome. Every command has these fields; `extra` adds to them."""
     result = outcome.result
     artifact = result and {"kind": result.kind, "id": result.digest, "ref": result.ref}
@@ -58,6 +64,7 @@ def document(command: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
         "metrics": dict(result.metrics) if result else {},
         **({"warnings": outcome.warnings} if result else {}),
         **outcome.extra,
+        **({"next": following} if following else {}),
         **({"error": outcome.error.to_json()} if outcome.error else {}),
     }
 

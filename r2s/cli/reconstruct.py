@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 
 CONFIGS = ("reconstruct",)
@@ -29,5 +29,5 @@ def reconstruct(
     scan = graph.found(store, f"scan/{current}", remedy=f"r2s scan CAPTURE --name {current}")
     settings = graph.keep_edits(store, current, session.settings())
     step = graph.reconstruct(scan, current, settings)
-    result = session.execute(store, step, force=force)[-1]
-    return Outcome(describe(result), result, next="r2s build-scene --robot ROBOT.urdf --task reach")
+    results = session.execute(store, step, force=force)
+    return Outcome.made(results, next="r2s build-scene --robot ROBOT.urdf --task reach")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe, write_json
+from r2s.cli.output import Outcome, write_json
 from r2s.cli.session import Session
 from r2s.core.errors import UsageError
 
@@ -59,12 +59,7 @@ def run(
         }
         for result in results
     ]
-    return Outcome(
-        "\n".join(describe(result) for result in results),
-        results[-1],
-        {"stages": stages},
-        along=results[:-1],
-    )
+    return Outcome.made(results, extra={"stages": stages})
 
 
 def loaded_recipe(session: Session, path: Path | None, overrides: list[str] | None):

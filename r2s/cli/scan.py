@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 
 CONFIGS = ("scan",)
@@ -34,6 +34,6 @@ def scan(
     name = checked_name(session.name or name_from(captures[0].stem))
     step = graph.scan(captures, name, session.settings())
     store = session.store(create=True)
-    result = session.execute(store, step, force=force)[-1]
+    results = session.execute(store, step, force=force)
     store.set_current(name)
-    return Outcome(describe(result), result, next="r2s build-scene --robot ROBOT.urdf --task reach")
+    return Outcome.made(results, next="r2s build-scene --robot ROBOT.urdf --task reach")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Session:
     verbose: bool = False
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     argv: tuple[str, ...] = ()
+    _working_on: str = ""
     _store: Store | None = None
     _vanishing: tempfile.TemporaryDirectory[str] | None = None
 
@@ -90,13 +92,26 @@ class Session:
         """
         named = self.name or positional or store.current
         if named:
-            return named.split("/", 1)[-1]
+            self._working_on = named.split("/", 1)[-1]
+            return self._working_on
         raise UsageError(
             "R2S-CLI-002",
             "this workspace has no current name yet",
             why="the last scan sets it",
             remedy="r2s scan YOUR_SCAN.pcd --name lab   # or pass --name",
         )
+
+    def following(self, command: str) -> str:
+        """Return a command to paste next, with the workspace and the name this one works on.
+
+        What is current, or said by the command itself, is left out.
+        """
+        shared = ["-w", str(self.workspace)] if self.workspace is not None else []
+        name = self._working_on or self.name
+        current = self._store.current if self._store is not None else None
+        if name and name != current and name not in command:
+            shared += ["--name", name]
+        return command.replace("r2s ", f"r2s {shlex.join(shared)} ", 1) if shared else command
 
     def execute(self, store: Store, target: Step, *, force: bool = False) -> list[Result]:
         """Run a step and all it needs, showing progress."""

@@ -49,6 +49,5 @@ def status(session: Session) -> Outcome:
             {"kind": row.kind, "ref": row.ref, "id": row.digest or None, "state": row.state}
             for row in rows
         ],
-        "next": following,
     }
     return Outcome("\n".join(lines).rstrip(), extra=extra, next=following)

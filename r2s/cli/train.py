@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 
 CONFIGS = ("train",)
@@ -30,5 +30,5 @@ def train(
     if note := advice.stale(store, current, "scene"):
         session.tell(f"warning: {note}; r2s build-scene makes it anew")
     step = graph.train(scene, current, session.settings())
-    result = session.execute(store, step, force=force)[-1]
-    return Outcome(describe(result), result, next="r2s export --target TARGET")
+    results = session.execute(store, step, force=force)
+    return Outcome.made(results, next="r2s export --target TARGET")

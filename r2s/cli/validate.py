@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from r2s.cli.output import Outcome, describe
+from r2s.cli.output import Outcome
 from r2s.cli.session import Session
 from r2s.core.errors import GateFailed
 
@@ -33,14 +33,14 @@ def validate(
     policy = graph.found(store, f"policy/{current}", remedy=f"r2s train {current}")
     scene = store.get(policy).inputs["scene"]
     step = graph.validate(policy, scene, current, session.settings())
-    result = session.execute(store, step, force=force)[-1]
-    verdict = store.get(result.digest).config
+    results = session.execute(store, step, force=force)
+    verdict = store.get(results[-1].digest).config
     passed = verdict["verdict"] == "pass"
     error = None if passed or not require_pass else _not_passed(current, verdict)
-    return Outcome(
-        f"{describe(result)}\n  reason  {verdict['reason']}",
-        result,
-        {"reason": verdict["reason"]},
+    return Outcome.made(
+        results,
+        f"  reason  {verdict['reason']}",
+        extra={"reason": verdict["reason"]},
         next="r2s export --target TARGET" if passed else "",
         error=error,
     )

@@ -175,6 +175,8 @@ class Executor:
         started, began = _utc_now(), time.monotonic()
         self._store.hold(inputs.values())
         checkpoint = self._store.checkpoint(action.key)
+        if checkpoint.exists:
+            self._reporter.waiting(f"{step.stage.command}: goes on from its checkpoint")
         with self._store.scratch() as scratch:
             context = StageContext(
                 scratch=Path(scratch),

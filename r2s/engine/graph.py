@@ -156,8 +156,8 @@ def export(
             f"policy/{name} did not pass its gate: {verdict['verdict']}",
             where=f"validation/{name}",
             why=verdict.get("reason") or "only a policy that passes its gate may drive a robot",
-            remedy=f"r2s show validation/{name} lists the scenarios; train longer, or export with "
-            "--allow-failed-gate (recorded in the bundle)",
+            remedy=f"r2s show validation/{name} lists the scenarios; train longer, or "
+            f"r2s export {name} --allow-failed-gate (recorded in the bundle)",
         )
 
     return Step(
@@ -212,6 +212,18 @@ def reconstruction_for(store: Store, scan_digest: str, name: str, settings: Sett
     if held is not None and fresh and not settings.touches(catalog.RECONSTRUCT):
         return _as_before(store, held, f"reconstruction/{name}")
     return reconstruct(scan_digest, name, keep_edits(store, name, settings))
+
+
+def scene_settings(store: Store, name: str, settings: Settings) -> Settings:
+    """Return the settings with those `scene/<name>` was built with, unless any is given.
+
+    So `r2s build-scene` alone builds the same scene of a place that was scanned anew.
+    """
+    held = store.ref(f"scene/{name}")
+    if held is None or settings.touches(catalog.BUILD_SCENE):
+        return settings
+    before = store.get(held).stage.get("config", {})
+    return replace(settings, configs={**settings.configs, catalog.BUILD_SCENE.name: before})
 
 
 def keep_edits(store: Store, name: str, settings: Settings) -> Settings:
@@ -299,12 +311,13 @@ def _as_before(store: Store, held: str, ref: str) -> Step | str:
 
 
 def rest_of_chain(store: Store, name: str, settings: Settings) -> Step:
-    """Return the chain of `name` as far as it can be planned: to its validation.
+    """Return the chain of `name` as far as it can be planned.
 
-    Raises:
-        R2SError: there is no scene of this name yet, so neither robot nor task is known.
+    To its validation; to its reconstruction while no scene says which robot and which task.
     """
-    remedy = f"r2s build-scene --name {name} --robot ROBOT.urdf --task reach"
-    scene = store.get(found(store, f"scene/{name}", remedy=remedy))
+    if store.ref(f"scene/{name}") is None:
+        scan_made = found(store, f"scan/{name}", remedy=f"r2s scan CAPTURE --name {name}")
+        return reconstruct(scan_made, name, keep_edits(store, name, settings))
+    scene = store.get(found(store, f"scene/{name}", remedy="r2s status"))
     policy = train(scene.digest, name, settings)
     return validate(policy, scene.digest, name, settings)

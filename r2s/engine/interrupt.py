@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the stage to stop at its next safe point, the second stops at once."""
+"""Ctrl-C, SIGTERM, a closed terminal: the first asks the stage to stop when it is safe, the next stops it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from r2s.core.errors import Interrupted
 
 GRACE_S = 5.0  # a stage that does not look is stopped after this; nothing stored can be torn by it
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 @dataclass
@@ -52,7 +52,9 @@ def stoppable(notify: Callable[[str], None]) -> Iterator[StopRequest]:
     def give_up(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    handlers = {signal.SIGINT: ask, signal.SIGTERM: ask, signal.SIGALRM: give_up}
+    handlers = {**dict.fromkeys(EXIT_CODES, ask), signal.SIGALRM: give_up}
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # nohup
+        del handlers[signal.SIGHUP]
     previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield request

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import unicodedata
 
+from r2s.store.errors import bad_name
 from r2s.store.names import check_name, slug
 
 
 def checked_name(name: str) -> str:
     """Return `name` if it may be the last part of a ref, else raise the store's R2S-STORE-020."""
-    return check_name(name if "/" not in name else name.replace("/", " "))
+    if "/" in name:
+        raise bad_name(name, "it holds `/`", slug(name))
+    return check_name(name)
 
 
 def name_from(text: str) -> str:

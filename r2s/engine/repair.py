@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from r2s.store import Store
 
 
+def recall_current(store: Store) -> str | None:
+    """Make the name current that was scanned or built last, where repair lost the current one.
+
+    Returns:
+        That name, or None: there is one, or nothing to tell it from.
+    """
+    if store.current is not None:
+        return None
+    moved = [
+        (store.reflog(ref)[0].at_s, ref.split("/", 1)[1])
+        for ref in store.refs()
+        if ref.startswith(("scan/", "scene/"))
+    ]
+    if not moved:
+        return None
+    name = max(moved)[1]
+    store.set_current(name)
+    return name
+
+
 def remake(
     store: Store,
     record: Mapping[str, Any],

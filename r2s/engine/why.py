@@ -47,8 +47,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         # The file itself is called by its suffix only, and is what people know: name it first.
         named = sorted(files, key=lambda file: not _is_suffix(file[0]))
         for name, before, after in named[:FILES_NAMED]:
-            what = f"({name})" if _is_suffix(name) else f"file {name}"
-            yield f"{role} {printable(what)} {_file_change(before, after)}"
+            what = f" ({name})" if _is_suffix(name) else f" file {name}"
+            yield f"{role}{printable(what if name else '')} {_file_change(before, after)}"
         if len(named) > FILES_NAMED:
             yield f"{len(named) - FILES_NAMED} more files of the {role} changed"
     for field, before, after in _differences(flat(old["config"]), flat(new["config"])):

@@ -17,7 +17,7 @@ from r2s.artifacts.scene import ROBOT_PREFIX
 
 # The base and the things are moved by randomization, and a position servo overshoots [m].
 MARGIN_M = 0.1
-THING_BIT, ROBOT_BIT, FIRST_LINK_BIT, LINK_BITS = 1, 2, 2, 29
+ROBOT_BIT, FIRST_LINK_BIT, LINK_BITS = 2, 2, 29
 EVERY_BIT = 2**31 - 1
 
 

@@ -60,6 +60,11 @@ class StoredCheckpoint:
                 fs.remove(self._path(number))  # it must not push out the intact one before it
         return None
 
+    @property
+    def exists(self) -> bool:
+        """Whether something was saved; `latest` says whether it is intact."""
+        return bool(self._numbers())
+
     def clear(self) -> None:
         """Forget every checkpoint of this action: its run is recorded."""
         for number in self._numbers():

@@ -19,10 +19,9 @@ from r2s.core.errors import (
     UnsafeInput,
     UsageError,
 )
+from r2s.core.files import NO_SPACE, NOT_ALLOWED
 
 REPAIR = "r2s fsck --repair"
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def no_workspace(start: Path) -> R2SError:
@@ -202,7 +201,11 @@ def disk(error: OSError, path: Path | str, needed_bytes: int = 0) -> R2SError:
             f"the workspace does not let r2s do this: {reason}",
             where=str(path),
             why="r2s writes in the workspace folder and nowhere else",
-            remedy=f"chmod -R u+rwX '{path}'   # or pass --workspace FOLDER",
+            remedy=(
+                "r2s -w FOLDER ...   # a folder on a disk that can be written"
+                if error.errno == errno.EROFS
+                else f"chmod -R u+rwX '{path}'   # or pass --workspace FOLDER"
+            ),
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return R2SError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from hashlib import sha256
 
 from r2s.store import errors
 
@@ -47,11 +48,14 @@ def _why_not_a_name(name: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Return the nearest valid one-part name: `Küche (neu).e57` gives `Kuche-neu-e57`."""
+    """Return the nearest valid one-part name: `Küche (neu).e57` gives `Kuche-neu-e57`.
+
+    Text of which no letter can stay (`台所`) gives a name of its own: two of them stay two.
+    """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     joined = re.sub(r"[^A-Za-z0-9._+-]+", "-", plain)
     single = re.sub(r"[-._+]{2,}", "-", joined).strip("-._+")
-    return single[:MAX_COMPONENT_CHARS].strip("-._+") or "unnamed"
+    return single[:MAX_COMPONENT_CHARS].strip("-._+") or f"n{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def is_kind(kind: str) -> bool:

@@ -69,7 +69,8 @@ def train(
         files = checkpoint.encode(learner, collector.arrays(state), progressed, log)
         context.checkpoint.save(progressed.iteration, files)
 
-    while progressed.iteration < config.iterations and progressed.reached < config.target_times:
+    done = progressed.reached >= config.target_times
+    while progressed.iteration < config.iterations and not done:
         iteration = progressed.iteration
         if context.cancelled():
             keep()

@@ -20,12 +20,13 @@ from r2s.core.seeds import derive_seed
 from r2s.validate.scenarios import Scenario, scenarios
 from r2s.validate.statistics import clopper_pearson, judge, overall
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 DETERMINISM = "bitwise"
 NO_EFFECT = ("threads",)
 TOOLS = ("mujoco", "onnxruntime", "jax", "numpy", "scipy")
 # For the other scenarios once the nominal one has failed: enough to see where it hurts.
 FEW_TRIALS = 10
+REASONS = 4  # scenarios that a verdict's reason names, the worst first
 
 
 class Config(Frozen):
@@ -221,11 +222,15 @@ def _reason(verdict: Verdict, results: tuple[ScenarioResult, ...]) -> str:
             f"every lower bound reaches its threshold; closest is {worst.name}: "
             f"{worst.lower:.3f} for {worst.threshold:.2f}"
         )
-    named = [r for r in results if r.verdict == verdict]
+    named = sorted(
+        (r for r in results if r.verdict == verdict), key=lambda r: r.upper - r.threshold
+    )
     parts = [
         f"{r.name} {r.successes}/{r.trials} (bounds {r.lower:.3f}..{r.upper:.3f}, needs {r.threshold:.2f})"
-        for r in named
+        for r in named[:REASONS]
     ]
+    if len(named) > REASONS:
+        parts.append(f"and {len(named) - REASONS} more of {len(results)} scenarios")
     word = "surely below the threshold" if verdict == "fail" else "not decided"
     return f"{word}: " + ", ".join(parts)
 

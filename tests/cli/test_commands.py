@@ -42,6 +42,20 @@ def test_status_names_the_next_command(lab):
     assert said["stages"][0]["state"] == "made"
 
 
+def test_the_next_command_works_on_what_this_one_worked_on(lab, numbers: Path, here: Path):
+    lab("scan", numbers, "--name", "other")
+    assert "next: r2s --name lab build-scene" in lab("status", "--name", "lab").err
+    assert (
+        lab("status", "-w", here / ".r2s", "--json")
+        .json["next"]
+        .startswith(f"r2s -w {here / '.r2s'} build-scene")
+    )
+
+
+def test_a_plan_goes_as_far_as_is_known(lab):
+    assert [each["stage"] for each in lab("plan", "--json").json["stages"]] == ["reconstruct"]
+
+
 def test_status_refuses_what_cannot_be_a_name(lab):
     said = lab("--name", "../../x", "status")
     assert (said.code, said.out) == (2, "")
@@ -112,6 +126,14 @@ def test_fsck_finds_and_repairs(lab, here: Path):
     assert blob.name in said.json["findings"][0]["path"]
     assert lab("fsck", "--repair").code == 0
     assert lab("fsck").code == 0
+
+
+def test_repair_recalls_the_current_name(lab, here: Path, numbers: Path):
+    lab("scan", numbers, "--name", "newer", "--scale", "3")
+    (here / ".r2s" / "current").write_bytes(b"damage")
+    assert lab("fsck").code == IntegrityError.exit_code
+    assert "made newer current" in lab("fsck", "--repair").out
+    assert lab("status", "--json").json["current"] == "newer"
 
 
 def test_pack_and_unpack_carry_an_artifact_to_another_workspace(lab, here: Path):

@@ -55,6 +55,17 @@ def lab(store: Store) -> dict[str, str]:
     return made
 
 
+def test_a_scene_is_built_again_as_it_was_set(store: Store, lab):
+    set_before = {"task": "reach", "goals": 60}
+    scene = store.put("scene", {"n": 4}, {}, inputs={}, stage={"config": set_before})
+    store.set_ref("scene/lab", scene, "test")
+    kept = graph.scene_settings(store, "lab", SETTINGS).config(catalog.BUILD_SCENE)
+    assert (kept.task, kept.goals) == ("reach", 60)
+    given = Settings(configs={"build_scene": {"goals": 70}})
+    assert graph.scene_settings(store, "lab", given) is given
+    assert graph.scene_settings(store, "new", SETTINGS) is SETTINGS
+
+
 def test_a_fresh_reconstruction_is_used_as_it_is(store: Store, lab):
     made = graph.reconstruction_for(store, lab["scan"], "lab", SETTINGS)
     assert made == lab["reconstruction"]

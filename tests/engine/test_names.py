@@ -32,6 +32,15 @@ def test_a_bad_name_is_refused_with_a_good_one(name: str):
     assert caught.value.remedy.startswith("--name ")
 
 
+def test_names_without_a_latin_letter_stay_apart():
+    assert name_from("台所") != name_from("居間")
+
+
+def test_a_name_is_refused_as_it_was_given():
+    with pytest.raises(UsageError, match="'a/b' cannot be a name: it holds `/`"):
+        checked_name("a/b")
+
+
 def test_a_real_file_name():
     assert name_from("milk_cartoon_all_small_clorox") == "milk_cartoon_all_small_clorox"
     assert name_from("Küche (neu)") == "kuche-neu"

@@ -79,6 +79,16 @@ def test_a_bad_policy_fails(kind, context):
     assert "surely below" in result.info.reason
 
 
+def test_a_reason_names_the_worst_scenarios_only(context):
+    result = stage.run(
+        {"policy": small_arm.policy("swapped", of=SCENE), "scene": SCENE}, CONFIG, context
+    )
+    failed = [each for each in result.info.scenarios if each.verdict == "fail"]
+    assert len(failed) > stage.REASONS
+    assert f"and {len(failed) - stage.REASONS} more of" in result.info.reason
+    assert len(result.info.reason) < 500
+
+
 def _run(bench, numbers, scenario=-1, seed=3):
     chosen = scenarios(small_arm.RANDOMIZATION)[scenario]
     trials = begin(bench.model, SCENE, bench.where, bench.task, chosen, numbers, seed)

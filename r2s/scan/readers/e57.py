@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -69,9 +68,7 @@ def decode(
     except libe57.E57Exception as exc:
         raise damaged(where, str(exc)[:200]) from exc
     except OSError as exc:
-        raise (
-            no_space(where) if exc.errno == errno.ENOSPC else damaged(where, str(exc)[:200])
-        ) from exc
+        raise no_space(exc, where) or damaged(where, str(exc)[:200]) from exc
 
 
 def _decode_scan(

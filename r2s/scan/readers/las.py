@@ -6,7 +6,6 @@ child process, into integers on disk.
 
 from __future__ import annotations
 
-import errno
 import struct
 from dataclasses import dataclass
 from functools import partial
@@ -112,9 +111,7 @@ def decode(path: Path, spool: Path, where: str, count: int, colored: bool) -> No
                 out.write(table.tobytes())
                 done += len(part)
     except OSError as exc:
-        raise (
-            no_space(where) if exc.errno == errno.ENOSPC else _truncated(where, str(exc)[:200])
-        ) from exc
+        raise no_space(exc, where) or _truncated(where, str(exc)[:200]) from exc
     except (LazrsError, laspy.errors.LaspyException, RuntimeError, ValueError) as exc:
         raise _truncated(where, f"its point {done:,} or one after it: {str(exc)[:160]}") from exc
     if done != count:

@@ -5,7 +5,6 @@ The library is optional. It decodes in a child process; container and metadata a
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import json
 import struct
@@ -154,9 +153,7 @@ def decode(
         with spool.open("wb") as out:
             return _decode(path, meta, out, message)
     except OSError as exc:
-        if exc.errno == errno.ENOSPC:
-            raise no_space(where) from exc
-        raise _truncated(where, str(exc)[:200]) from exc
+        raise no_space(exc, where) or _truncated(where, str(exc)[:200]) from exc
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError) as exc:
         raise _truncated(where, f"{type(exc).__name__}: {str(exc)[:200]}") from exc
 

@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from r2s.core.errors import R2SError, ResourceError
+from r2s.core.files import NO_SPACE
 from r2s.scan.readers.asked import Told
 
 READ_ROWS = 500_000
@@ -78,8 +79,8 @@ def spool_file(where: str) -> Iterator[tuple[Path, IO[bytes]]]:
         yield path, stream
     except OSError as exc:
         stream.close()
-        if exc.errno == errno.ENOSPC:
-            raise no_space(where) from exc
+        if full := no_space(exc, where):
+            raise full from exc
         raise
     except BaseException:
         stream.close()
@@ -99,8 +100,10 @@ def growth(spool: Path, total: int, told: Told) -> Callable[[], None]:
     return watch
 
 
-def no_space(where: str) -> R2SError:
-    """Return the error of a full disk."""
+def no_space(exc: OSError, where: str) -> R2SError | None:
+    """Return the error of a full disk, if that is what `exc` is."""
+    if exc.errno not in NO_SPACE:
+        return None
     return ResourceError(
         "R2S-SCAN-030", "there is no room for the decoded points", where=where,
         why=f"they are kept under {tempfile.gettempdir()} while the scan runs, 15 to 64 bytes a point",
