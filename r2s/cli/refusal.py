@@ -23,7 +23,8 @@ def draw_refused(store: Store, refused: Refused) -> R2SError:
 
     if store.get(refused.made).kind != "reconstruction":
         return refused
-    from r2s.report.render import render_audit, write_png
+    from r2s.report.overlay import render_audit
+    from r2s.report.render import write_png
 
     artifacts = family(store, refused.made)
     missed = refused.code == MISSED

@@ -14,6 +14,8 @@ from r2s.core.errors import R2SError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from r2s.store import Store
+
 PNG, GIF = ".png", ".gif"
 
 
@@ -45,7 +47,7 @@ def render(
             remedy="r2s render REF -o picture.png   # or film.gif for a policy",
         )
     store = session.store()
-    chosen = ref or f"scene/{session.current(store)}"
+    chosen = ref or _most_made(store, session.current(store))
     digest = store.resolve(chosen)
     kind = store.get(digest).kind
     artifacts = family(store, digest)
@@ -59,15 +61,22 @@ def render(
     return Outcome(text, extra={"output": str(output), "frames": len(frames), "kind": kind})
 
 
+def _most_made(store: Store, name: str) -> str:
+    """Return what the chain of `name` has come to, of what stands in the place."""
+    made = (f"{kind}/{name}" for kind in ("scene", "reconstruction"))
+    return next((ref for ref in made if store.ref(ref)), f"scan/{name}")
+
+
 def _picture(
     kind: str, artifacts: dict[str, Any], size: tuple[int, int], gl: bool, chosen: str
 ) -> np.ndarray:
     from r2s.report import render as pictures
+    from r2s.report.overlay import render_overlay
 
     if kind == "scan":
         return pictures.render_scan(artifacts["scan"], size=size)
     if kind == "reconstruction":
-        return pictures.render_overlay(artifacts["scan"], artifacts["reconstruction"], size=size)
+        return render_overlay(artifacts["scan"], artifacts["reconstruction"], size=size)
     if kind == "scene":
         engine = "gl" if gl else "rays"
         return pictures.render_scene(artifacts["scene"], size=size, engine=engine)

@@ -162,7 +162,8 @@ def _cards(artifacts: Artifacts, facts: Mapping[str, Any]) -> str:
 
 
 def _pictures(artifacts: Artifacts) -> str:
-    from r2s.report.render import render_overlay, render_scan, render_scene, scan_camera
+    from r2s.report.overlay import render_overlay
+    from r2s.report.render import render_scan, render_scene, scan_camera
 
     scan, reconstruction = artifacts.get("scan"), artifacts.get("reconstruction")
     scene, figures = artifacts.get("scene"), []

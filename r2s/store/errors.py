@@ -147,6 +147,17 @@ def ambiguous(selector: str, candidates: Sequence[str]) -> R2SError:
     )
 
 
+def no_layout(path: Path, *, packed: bool) -> R2SError:
+    remedy = f"r2s unpack '{path}'   # for a packed file" if packed else f"ls '{path.parent}'"
+    return UsageError(
+        "R2S-STORE-055",
+        "there is no such folder",
+        where=str(path),
+        why="`pull` reads the folder of an OCI image layout, as `r2s push` makes it",
+        remedy=remedy,
+    )
+
+
 def unknown_version(name: str, wanted: int, known: Sequence[int]) -> R2SError:
     return R2SError(
         "R2S-STORE-023",

@@ -139,6 +139,8 @@ def unpack(store: Store, file: Path, name: str, limits: Limits) -> list[Imported
 def pull(store: Store, layout: Path, name: str, limits: Limits) -> list[Imported]:
     """Store the artifacts that another OCI layout lists."""
     where = str(layout)
+    if not fs.is_folder(layout):
+        raise errors.no_layout(layout, packed=fs.exists(layout))
     index = fs.read(layout / "index.json", limits.json_bytes)
     marker = fs.read(layout / "oci-layout", limits.json_bytes)
     if index is None or not is_layout(marker or b""):

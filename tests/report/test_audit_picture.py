@@ -15,7 +15,7 @@ from r2s.artifacts.reconstruction import (
     TwinAudit,
 )
 from r2s.artifacts.scan import Scan, ScanInfo
-from r2s.report.render import OPENING_COLORS, WORST_COLOR, render_audit, render_overlay
+from r2s.report.overlay import OPENING_COLORS, WORST_COLOR, render_audit, render_overlay
 
 SIZE = (240, 180)
 

@@ -10,7 +10,8 @@ from report_samples import HALF, cube_points, cube_reconstruction, cube_scan
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
 from r2s.report.light import Item, Layer, cast, draw, to_linear, to_srgb
-from r2s.report.render import clear_view, render_overlay, render_scan, write_gif, write_png
+from r2s.report.overlay import render_overlay
+from r2s.report.render import clear_view, render_scan, write_gif, write_png
 
 SIZE = (120, 90)
 CAMERA = Camera((1.0, -1.2, 0.9), (0.0, 0.0, 0.0))
