@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from r2s import __version__
 from r2s.core.context import Progress, StageContext, silent
 from r2s.core.errors import R2SError
+from r2s.core.memory import peak_bytes
 from r2s.engine.catalog import artifact_class
 from r2s.engine.interrupt import StopRequest, stoppable
 from r2s.engine.metrics import metrics, plain
@@ -292,9 +293,8 @@ def _utc_now() -> str:
 
 def _peak_memory_bytes() -> int:
     """Return the peak resident memory of this process or its largest child [bytes]."""
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    kibibytes = max(resource.getrusage(each).ru_maxrss for each in who)
-    return kibibytes * 1024
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return max(peak_bytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
 
 
 def _host() -> dict[str, Any]:

@@ -14,6 +14,7 @@ import sys
 from typing import Any, BinaryIO
 
 from r2s.core.errors import R2SError
+from r2s.core.memory import peak_bytes
 from r2s.guard.wire import WireError, receive, send
 
 try:
@@ -53,7 +54,7 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
     except Exception as exc:  # this is the boundary: what a native parser throws is anybody's guess
         reply = {"error": {"type": type(exc).__name__, "text": str(exc)[:2000]}}
     _limit(None, None)
-    send(answers, {**reply, "memory_bytes": _peak_bytes()})
+    send(answers, {**reply, "memory_bytes": peak_bytes()})
 
 
 def _function(target: str) -> Any:
@@ -86,13 +87,6 @@ def _address_space_bytes() -> int:
     with contextlib.suppress(OSError), open("/proc/self/statm") as stream:
         return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     return 0
-
-
-def _peak_bytes() -> int:
-    if resource is None:
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _die_with_parent() -> None:

@@ -3,7 +3,6 @@ reconstruct stages."""
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from r2s.core.memory import peak_bytes
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 sys.path[:0] = [str(SAMPLES), str(Path(__file__).parent)]
@@ -128,8 +129,4 @@ def _forget_peak() -> None:
 
 
 def _peak_mb() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
-        return float(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_bytes() / 2**20

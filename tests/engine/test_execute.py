@@ -190,10 +190,11 @@ def test_a_stage_that_does_not_look_is_stopped_by_a_second_ctrl_c(store: Store, 
             time.sleep(0.2)
         raise AssertionError("it was not stopped")
 
+    before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(toy_stages.SOURCE.load(), "run", deaf)
     with pytest.raises(Interrupted):
         run(store, chain())
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 CHILD = """

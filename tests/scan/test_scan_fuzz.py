@@ -11,7 +11,6 @@ import gzip
 import io
 import multiprocessing
 import os
-import resource
 import struct
 import time
 import zipfile
@@ -26,6 +25,7 @@ from PIL import Image
 from scan_files import columns_of, pcd_bytes, ply_bytes, room_points, scan
 
 from r2s.core.errors import R2SError
+from r2s.core.memory import peak_bytes
 
 POINTS = room_points(count=1500)
 COLORS = np.full((1500, 3), 90, np.uint8)
@@ -180,8 +180,8 @@ MOST_BYTES = 2 << 30
 def run(folder, count: int, seed: int) -> dict[str, int]:
     """Read `count` damaged files in a process of its own, whose memory is then theirs alone."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own:
-        seen, peak_bytes = own.submit(campaign, folder, count, seed).result()
-    assert peak_bytes < MOST_BYTES
+        seen, peak = own.submit(campaign, folder, count, seed).result()
+    assert peak < MOST_BYTES
     return seen
 
 
@@ -199,8 +199,7 @@ def campaign(folder, count: int, seed: int) -> tuple[dict[str, int], int]:
             with contextlib.suppress(OSError):  # kept, so that it can be looked at
                 (folder / f"case-{seed}-{i}.{suffix}").write_bytes(bad)
             raise
-    unit = 1 if os.uname().sysname == "Darwin" else 1024
-    return seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return seen, peak_bytes()
 
 
 def test_undamaged_captures_are_read(tmp_path):
