@@ -41,6 +41,11 @@ class Cloud:
         return max(2 * self.tolerance_m, 1.5 * self.voxel_m)
 
     @property
+    def skin_m(self) -> float:
+        """How deep behind a surface noise lets rays end."""
+        return 3 * self.voxel_m + self.tolerance_m
+
+    @property
     def clear_m(self) -> float:
         """How far from every point seen air is surely air: 3 sigma and a voxel."""
         return 3 * self.sigma_m + self.voxel_m

@@ -199,14 +199,13 @@ def _add_levels(
 ) -> list[tuple[int, Level]]:
     """Add floor, ceiling and supports; return (part index, level) of everything things stand on."""
     standing = []
-    skin = 3 * cloud.voxel_m + cloud.tolerance_m
     if floor is not None:
         frame, plane = floor.T_world_level, floor.plane
         if shell.is_half_space(plane, cloud, free, probes, shell.BELOW_FLOOR):
             part = Part("floor", "plane", (shell.plane_geom(frame),), floor.points)
         else:
             geoms = shell.slabs(
-                frame, floor.area, free, thickness_m=0.2, skin_m=skin,
+                frame, floor.area, free, thickness_m=0.2, skin_m=cloud.skin_m,
                 max_edge_m=config.max_box_edge_m * 4, limit=config.max_static_geoms // 8,
                 local=floor.local(cloud.points[floor.points]), noise_m=cloud.sigma_m,
             )  # fmt: skip
@@ -222,13 +221,13 @@ def _add_levels(
         part = _covered(support(level, cloud, free, config.support_thickness_m), cloud)
         standing.append((draft.add(replace(part, parent=0 if floor is not None else -1)), level))
     if ceiling is not None:
-        part = _ceiling(ceiling, cloud, free, probes, skin, config)
+        part = _ceiling(ceiling, cloud, free, probes, config)
         if part.geoms:
             draft.add(_covered(part, cloud))
     return standing
 
 
-def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
+def _ceiling(level: Level, cloud, free, probes, config) -> Part:
     down = np.diag([1.0, -1.0, -1.0])
     frame = level.T_world_level.copy()
     frame[:3, :3] = frame[:3, :3] @ down
@@ -247,7 +246,7 @@ def _ceiling(level: Level, cloud, free, probes, skin: float, config) -> Part:
         ),
     )
     geoms = shell.slabs(
-        frame, area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
+        frame, area, free, thickness_m=config.wall_thickness_m, skin_m=cloud.skin_m,
         max_edge_m=_CEILING_EDGE_M, limit=_CEILING_BOXES, local=local, noise_m=cloud.sigma_m,
     )  # fmt: skip
     return Part("ceiling", "boxes", geoms, level.points)
@@ -258,7 +257,6 @@ def _add_walls(draft: Draft, walls: list[shell.Face], holes, cloud, free, probes
 
     Openings stay open: their wall is boxes around them, and no plane reaches into a passage.
     """
-    skin = 3 * cloud.voxel_m + cloud.tolerance_m
     boxed, planes = [], []
     for wall in sorted(walls, key=lambda w: -w.area.area_m2):
         twin = any(_same_plane(wall.plane, other) for other in planes)
@@ -282,7 +280,7 @@ def _add_walls(draft: Draft, walls: list[shell.Face], holes, cloud, free, probes
     for wall in boxed:
         share = max(2, round(budget * wall.area.area_m2 / total))
         geoms = shell.slabs(
-            wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=skin,
+            wall.T_world_face, wall.area, free, thickness_m=config.wall_thickness_m, skin_m=cloud.skin_m,
             max_edge_m=edge, limit=share, local=wall.local(cloud.points[wall.points]),
             noise_m=cloud.sigma_m,
             openings=[there for hole in holes if (there := hole.within(wall.T_world_face))],

@@ -98,7 +98,7 @@ def find_holes(walls: Sequence[Face], floor_m: float, cloud: Cloud, rays: Rays) 
             continue
         local = faces[0].local(cloud.points)
         band = np.abs(local[:, 2]) <= max(cloud.merge_m, _CELL_M)
-        returns = local[band & np.all((local[:, :2] > low) & (local[:, :2] < high), axis=1), :2]
+        returns = local[band & _inside(local[:, :2], low, high), :2]
         own = np.concatenate([face.points for face in faces])
         found += _holes(frame, floor_m, low, crossings[inside], returns, local[own, :2], cloud)
     found.sort(key=lambda hole: (-hole.rays, *hole.low))
