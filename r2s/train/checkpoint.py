@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -29,6 +29,7 @@ class Progressed:
         episodes, crashes: so far.
         evaluation: the last evaluation, or None.
         reached: evaluations in a row that reached the target.
+        best, stuck: the best evaluated success, and evaluations since there was a better one.
     """
 
     iteration: int = 0
@@ -37,6 +38,19 @@ class Progressed:
     crashes: int = 0
     evaluation: dict[str, float] | None = None
     reached: int = 0
+    best: float = 0.0
+    stuck: int = 0
+
+    def judged(self, evaluation: dict[str, float], target: float) -> Progressed:
+        """Return the counters after an evaluation."""
+        success = evaluation["success_rate"]
+        return replace(
+            self,
+            evaluation=evaluation,
+            reached=self.reached + 1 if success >= target else 0,
+            best=max(self.best, success),
+            stuck=0 if success > self.best else self.stuck + 1,
+        )
 
 
 def encode(

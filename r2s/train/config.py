@@ -63,6 +63,12 @@ class Config(Frozen):
     target_times: int = Field(
         default=3, ge=1, description="Evaluations in a row that must reach the target"
     )
+    # A few goals of a scanned place may be out of reach under the worst randomization.
+    patience: int = Field(
+        default=6,
+        ge=1,
+        description="Stop within 0.03 of the target after so many evaluations that were no better",
+    )
     evaluate_every: int = Field(default=20, ge=1, description="Iterations between evaluations")
     evaluation_episodes: int = Field(
         default=0,

@@ -25,6 +25,9 @@ MakeCollector = Callable[[int], Collector]
 CRASHES_FORGIVEN = 10  # below this many, a share of crashed episodes says little
 
 
+NEAR = 0.03  # success this much below the target is near it
+
+
 @dataclass(frozen=True)
 class Trained:
     """Attributes:
@@ -47,7 +50,7 @@ class Trained:
 def train(
     environment: Environment, make_collector: MakeCollector, config: Config, context: StageContext
 ) -> Trained:
-    """Train until the evaluated success reaches the target, or the budget is spent.
+    """Train until the evaluated success reaches the target, or stays just below, or the budget is spent.
 
     Everything random derives from `context.seed` and the iteration's number, so a training that was
     interrupted goes on as if it had not been.
@@ -69,8 +72,7 @@ def train(
         files = checkpoint.encode(learner, collector.arrays(state), progressed, log)
         context.checkpoint.save(progressed.iteration, files)
 
-    done = progressed.reached >= config.target_times
-    while progressed.iteration < config.iterations and not done:
+    while progressed.iteration < config.iterations and not _done(progressed, config):
         iteration = progressed.iteration
         if context.cancelled():
             keep()
@@ -101,13 +103,10 @@ def train(
             mark = perf_counter()
             evaluation = judge(learner)
             seconds["evaluate"] += perf_counter() - mark
-            again = evaluation["success_rate"] >= config.target_success
-            reached = progressed.reached + 1 if again else 0
-            progressed = replace(progressed, evaluation=evaluation, reached=reached)
+            progressed = progressed.judged(evaluation, config.target_success)
         log += _line(environment, seen, progressed, played, numbers, failures, evaluation)
         _show(context, config, progressed, played, begun)
-        done = progressed.reached >= config.target_times
-        if progressed.iteration % config.checkpoint_every == 0 or done:
+        if progressed.iteration % config.checkpoint_every == 0 or _done(progressed, config):
             keep()
 
     seconds |= {"evaluation_physics": judge.clock.physics_s, "total": perf_counter() - begun}
@@ -118,6 +117,17 @@ def train(
     physics_steps = collector.clock.physics_steps - judge.shared.physics_steps
     substeps = environment.where.substeps
     return Trained(learner, progressed, log, seconds, physics_steps // substeps, physics_steps)
+
+
+def _done(progressed: Progressed, config: Config) -> bool:
+    """Whether the target was reached often enough, or is near and success stays where it is."""
+    evaluation = progressed.evaluation
+    if evaluation is None or config.target_success > 1:
+        return False
+    near = evaluation["success_rate"] >= config.target_success - NEAR
+    return progressed.reached >= config.target_times or (
+        near and progressed.stuck >= config.patience
+    )
 
 
 class Judge:

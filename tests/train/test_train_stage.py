@@ -75,6 +75,15 @@ def test_training_stops_when_the_target_was_reached_so_often_in_a_row(tmp_path, 
     assert run(tmp_path, config=config).info.training.iterations == 2 * times
 
 
+def test_training_stops_when_success_near_the_target_stays_where_it_is(tmp_path, monkeypatch):
+    seen = iter([0.5, 0.5, 0.5, 0.5, 0.88, 0.89, 0.89, 0.88, 0.89])
+    monkeypatch.setattr(
+        "r2s.train.loop.Judge.__call__", lambda judge, learner: {"success_rate": next(seen)}
+    )
+    config = TINY.model_copy(update={"target_success": 0.9, "patience": 2, "iterations": 40})
+    assert run(tmp_path, config=config).info.training.iterations == 2 * 8
+
+
 def test_the_policy_comes_back_equal_and_its_graph_is_its_weights(policy):
     config, files = policy.encode()
     assert Policy.decode(config, files) == policy
