@@ -27,17 +27,21 @@ def candidates(
     max_edge_m: float,
     spacing_m: float,
     least: int,
+    scale: float = 1.0,
 ) -> list[Geom]:
     """Return boxes of many sizes around points (n, 3), sides turned by `yaw` [rad].
 
     Args:
         spacing_m: distance of neighbouring points; cells below twice that would be islands.
         least: a box that holds fewer points is not worth a geom.
+        scale: of the cells, for captures with points much farther apart than usual.
     """
     found: list[Geom] = []
     for cell, fill in GRIDS:
-        if len(points) and cell >= 2 * spacing_m:
-            found += _cover(points, yaw, free, cell, fill, max_edge_m, max(least, _MIN_POINTS))
+        if len(points) and cell * scale >= 2 * spacing_m:
+            found += _cover(
+                points, yaw, free, cell * scale, fill, max_edge_m, max(least, _MIN_POINTS)
+            )
     return found
 
 

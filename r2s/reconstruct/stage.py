@@ -41,7 +41,8 @@ class Config(LayoutConfig):
     )
     labels: bool = Field(True, description="let installed labelers say what things are")
     floor: FloorMode = Field(
-        "auto", description="what the lowest large level surface is: auto, floor or table"
+        "auto",
+        description="what the lowest large surface is: auto, floor, table or terrain (a height field)",
     )
     min_support_area_m2: float = Field(
         0.04, gt=0, description="smallest level surface that things may stand on"
@@ -55,6 +56,9 @@ class Config(LayoutConfig):
     max_object_edge_m: float = Field(0.6, gt=0, description="wider things are static")
     max_object_mass_kg: float = Field(10.0, gt=0, description="heavier things are static")
     max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
+    max_terrain_cells: int = Field(
+        256, ge=16, le=1024, description="most nodes of a height field along a side"
+    )
     max_blocked_5cm: float = Field(
         0.01,
         ge=0,
