@@ -16,6 +16,7 @@ from r2s.reconstruct.solids import make_geom
 GRIDS = ((0.05, 0.4), (0.08, 0.3), (0.12, 0.15), (0.18, 0.1), (0.27, 0.05))
 _MIN_POINTS = 4
 _MIN_HALF_M = 0.005
+_MOST_CELLS = 400_000_000  # of a grid: 50 m x 50 m x 20 m of 5 cm
 _MAX_FREE = 0.1  # share of a layer's cells that may be free space
 
 
@@ -37,8 +38,10 @@ def candidates(
         scale: of the cells, for captures with points much farther apart than usual.
     """
     found: list[Geom] = []
+    extent = np.ptp(points, axis=0) if len(points) else np.zeros(3)
     for cell, fill in GRIDS:
-        if len(points) and cell * scale >= 2 * spacing_m:
+        fits = float(np.prod(extent / (cell * scale) + 3)) < _MOST_CELLS
+        if len(points) and fits and cell * scale >= 2 * spacing_m:
             found += _cover(
                 points, yaw, free, cell * scale, fill, max_edge_m, max(least, _MIN_POINTS)
             )
@@ -103,7 +106,7 @@ class _FreeCells:
     def __init__(
         self, occupied: np.ndarray, origin, cell: float, turn: np.ndarray, free: FreeSpace
     ):
-        self._state = np.where(occupied, 0, -1).astype(np.int8)
+        self._state = np.where(occupied, np.int8(0), np.int8(-1))
         self._origin, self._cell, self._turn, self._free = origin, cell, turn, free
 
     def share(self, region: tuple[slice, ...]) -> float:

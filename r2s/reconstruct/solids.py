@@ -112,7 +112,7 @@ def bounds(geom: Geom, hulls: Sequence[Hull]) -> tuple[np.ndarray, np.ndarray]:
     a, b, c = geom.size
     if geom.shape == "hfield":
         top = float(hulls[geom.hull][0][:, 2].max())
-        return position - (a, b, c), position + (a, b, top)
+        return position - np.array([a, b, c]), position + np.array([a, b, top])
     if geom.shape == "box":
         half = np.abs(rotation) @ np.asarray(geom.size)
     elif geom.shape == "sphere":

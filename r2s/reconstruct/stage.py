@@ -57,7 +57,7 @@ class Config(LayoutConfig):
     max_object_mass_kg: float = Field(10.0, gt=0, description="heavier things are static")
     max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
     max_terrain_cells: int = Field(
-        256, ge=16, le=1024, description="most nodes of a height field along a side"
+        256, ge=16, le=512, description="most nodes of a height field along a side"
     )
     max_blocked_5cm: float = Field(
         0.01,

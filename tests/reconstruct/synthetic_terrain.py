@@ -33,7 +33,8 @@ def hills(seed: int = 0, rise_m: float = 0.5) -> str:
     def on(x: float, y: float) -> float:
         return float(bumpy(np.array([[x, y]]), seed, rise_m)[0])
 
-    rows = " ".join(f"{value - low:.6f}" for value in height)
+    # MJCF writes the row with the largest y first.
+    rows = " ".join(f"{value - low:.6f}" for value in height.reshape(len(side), -1)[::-1].ravel())
     stands = [(0.0, 0.0), (-5.0, 4.0), (5.0, -4.0)]
     sites = "".join(
         f'<site name="stand_{k}" pos="{x} {y} {on(x, y)}"/>' for k, (x, y) in enumerate(stands)
