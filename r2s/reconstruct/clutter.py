@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.solids import make_geom
 
 # (cell [m], least share of a layer's cells that must hold points for a box to grow over it)
 GRIDS = ((0.05, 0.4), (0.08, 0.3), (0.12, 0.15), (0.18, 0.1), (0.27, 0.05))
 _MIN_POINTS = 4
+_ROOM_CELL_M = 0.15  # ground points of a place captured for these cells are no farther apart
 _MIN_HALF_M = 0.005
 _MOST_CELLS = 400_000_000  # of a grid: 50 m x 50 m x 20 m of 5 cm
 _MAX_FREE = 0.1  # share of a layer's cells that may be free space
@@ -46,6 +48,13 @@ def candidates(
                 points, yaw, free, cell * scale, fill, max_edge_m, max(least, _MIN_POINTS)
             )
     return found
+
+
+def scales(cloud: Cloud, apart_m: float) -> list[float]:
+    """Return which `scale` to try in a place whose ground points are that far apart [m]: a survey from afar
+    has no use for cells of a room, a sweep from the ground has many of its points near."""
+    sparse = max(1.0, apart_m / _ROOM_CELL_M)
+    return [sparse] if cloud.is_sparse or sparse == 1 else [1.0, sparse]
 
 
 def _cover(

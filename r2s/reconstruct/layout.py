@@ -25,7 +25,7 @@ from r2s.reconstruct.rays import Rays
 from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
 from r2s.reconstruct.solids import nearest_distance, sample_inside, signed_distance
 from r2s.reconstruct.supports import support
-from r2s.reconstruct.terrain import Terrain, find_terrain
+from r2s.reconstruct.terrain import Terrain
 
 FloorMode = Literal["auto", "floor", "table", "terrain"]
 _WALL_AREA_M2 = 0.6
@@ -92,14 +92,23 @@ class LayoutConfig(Frozen):
     max_terrain_cells: int
 
 
-def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
+def build(
+    cloud: Cloud,
+    rays: Rays,
+    free: FreeSpace,
+    terrain: Terrain | None,
+    config: LayoutConfig,
+    seed: int,
+) -> Draft:
     """Explain a cloud by parts.
+
+    Args:
+        terrain: the ground, where it is no plane.
 
     Raises:
         R2SError: R2S-RECON-001, nothing level to stand on.
     """
     draft = Draft(np.ones(len(cloud.points), bool), [], [])
-    terrain = find_terrain(cloud, config.floor, config.max_terrain_cells)
     if terrain is not None:
         draft.add(terrain.part)
         draft.warnings.extend(terrain.notes)
@@ -357,14 +366,11 @@ def _add_clutter(
     rest = np.flatnonzero(draft.available)
     budget = config.max_static_geoms - draft.static_geoms
     offers = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
-    offers += clutter.candidates(
-        cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m,
-        spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)),
-    )  # fmt: skip
-    if terrain is not None and terrain.sparse > 1:
+    scales = [1.0] if terrain is None else clutter.scales(cloud, terrain.cell_m)
+    for scale in scales:
         offers += clutter.candidates(
-            cloud.points[rest], 0.0, free, max_edge_m=config.max_box_edge_m * terrain.sparse,
-            spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)), scale=terrain.sparse,
+            cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m * scale,
+            spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)), scale=scale,
         )  # fmt: skip
     offers = _clear_of_movables(offers, draft)
     air = _open_air(cloud, free, rng)

@@ -26,6 +26,7 @@ from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
 from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
+from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import visuals
 
 STAGE_VERSION: int = 4
@@ -81,10 +82,11 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     assert isinstance(scan, Scan)
     clock = time.perf_counter()
     cloud = working_cloud(scan)
-    rays = find_rays(scan, cloud.points, cloud.order)
+    terrain = find_terrain(cloud, config.floor, config.max_terrain_cells)
+    rays = find_rays(scan, cloud.points, cloud.order, estimate=terrain is None)
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
-    draft = build(cloud, rays, free, config, context.seed)
+    draft = build(cloud, rays, free, terrain, config, context.seed)
     draft = replace(draft, parts=named(draft.parts))
     draft, dropped, before = edited(draft, config.edits, cloud, rays, free, context.seed)
     parts = draft.parts

@@ -29,7 +29,6 @@ _MOST_STEPS = 0.05
 _OFF_PLANE_M = 0.08  # half of a floor, and of a street with its kerbs, is nearer to its plane
 BASE_M = 1.0  # how deep the solid goes below its lowest node
 _COARSER = (8, 4, 2)  # cells of the grids on which it is found which points are ground
-_ROOM_CELL_M = 0.15
 _STIFF, _TENSION = 0.1, 0.001  # weight of a bend, of a slope [per cell], against that of a point
 _ABOVE, _BELOW = 2.5, 6.0  # noise sigmas: grass is above the ground, and nothing is below
 
@@ -52,11 +51,6 @@ class Terrain:
     def above(self, points: np.ndarray) -> np.ndarray:
         """Return heights (n,) of (n, 3) world points over the ground."""
         return points[:, 2] - self.origin[2] - self._at(points)[0]
-
-    @property
-    def sparse(self) -> float:
-        """How many times farther apart its points are than those of a room."""
-        return max(1.0, self.cell_m / _ROOM_CELL_M)
 
     def place(self, points: np.ndarray) -> Level:
         """Return the ground under (n, 3) points as a small level surface that leans as it does."""

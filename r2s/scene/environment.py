@@ -185,8 +185,7 @@ def _thing(body: Body, visual: int, hulls: tuple[np.ndarray, ...]) -> Thing:
         color=body.color,
         parent=body.parent,
         priority=_priority(body),
-        # A height field is drawn as it is.
-        visual=-1 if body.fit == "hfield" else visual,
+        visual=visual,
     )
     if not thing.movable:
         return thing

@@ -37,7 +37,9 @@ def find_floor(
     height = info.base_height_m + DROP_M
     free = [spot for floor in floors for spot in discs(twin.place, floor, radius, height)]
     probe = twin.probe(exact=True)
-    free = _within_walls(free, probe)
+    outdoors = floors[0].even_m > LEVEL_M
+    if not outdoors:
+        free = _within_walls(free, probe)
     if given:
         x, y, z, yaw = given
         spots = [(x, y, z - height)]
@@ -53,9 +55,7 @@ def find_floor(
         tried = f"{len(spots)} places on {', '.join(floor.name for floor in floors)}"
         raise no_free_floor(info, f"{tried}, none free at the home pose")
     placed = replace(twin, stance=home_stance(twin.robot, position, yaw_quaternion(yaw)))
-    if (
-        floors[0].even_m > LEVEL_M
-    ):  # no feet in the ground: open ground only falls from the first place
+    if outdoors:  # no feet in the ground: to what is lower than the first place a robot drops
         rest = [spot for spot in rest if spot[2] <= z]
     starts = _sample(rest or [(x, y, z)], z, count, seed, probe, height)
     evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"

@@ -101,7 +101,7 @@ def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
         if geom.shape == "hfield":
             nodes, centre = place.hulls[geom.hull], np.asarray(geom.position)
             z = surface_at(nodes, xy - centre[:2], inside=True)[0] + centre[2]
-            best = np.fmax(best, z)
+            best = np.where(_was_seen(place, surface, xy), np.fmax(best, z), best)
             continue
         rotation, centre = quat_to_matrix(geom.quaternion), np.asarray(geom.position)
         axis = int(np.argmax(np.abs(rotation[2])))
@@ -116,6 +116,18 @@ def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
                 inside &= np.abs(local[:, other]) <= geom.size[other] + 1e-6
         best = np.where(inside, np.maximum(best, z), best)
     return np.where(np.isfinite(best), best, np.nan)
+
+
+def _was_seen(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: open ground under (n, 2) was seen, not only bridged between what was."""
+    from scipy.spatial import KDTree
+
+    thing = place.thing(surface.name)
+    if thing.visual < 0:
+        return np.ones(len(xy), bool)
+    vertices, faces = place.visuals[thing.visual]
+    reach = np.linalg.norm(np.ptp(vertices[faces[0], :2], axis=0))  # across one cell
+    return KDTree(vertices[:, :2]).query(xy)[0] <= reach
 
 
 def _is_level(geom: Geom) -> bool:

@@ -143,7 +143,8 @@ class Twin:
         """The asset file of each visual of the place, None where a thing has none."""
         names: list[str | None] = [None] * len(self.place.visuals)
         for thing in self.place.things:
-            if thing.visual >= 0:
+            # A height field is drawn as it is; its visual says what of it was seen.
+            if thing.visual >= 0 and all(geom.shape != "hfield" for geom in thing.geoms):
                 names[thing.visual] = f"{ASSETS}/visual_{thing.name}.stl"
         return names
 
