@@ -117,9 +117,12 @@ class _FreeCells:
     ):
         self._state = np.where(occupied, np.int8(0), np.int8(-1))
         self._origin, self._cell, self._turn, self._free = origin, cell, turn, free
+        self._all_unseen = not free.grid.any()
 
     def share(self, region: tuple[slice, ...]) -> float:
         """Return the share of a region's cells of which a quarter of 8 probes lie in free space."""
+        if self._all_unseen:
+            return 0.0
         state = self._state[region]
         unknown = np.argwhere(state < 0)
         if len(unknown):

@@ -64,8 +64,7 @@ def find_ground(cloud: Cloud) -> Ground | None:
     lowest = np.full(tuple(cells.max(0) + 1), np.inf)
     np.minimum.at(lowest, tuple(cells.T), cloud.points[within, 2])
     seen = np.isfinite(lowest)
-    nearest = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
-    surface = lowest[tuple(nearest)]
+    surface = lowest[_nearest(seen)]
     noise = max(cloud.merge_m, 0.1 * cell)
     filled = ndimage.grey_closing(surface, (3, 3))
     surface = np.where(filled - surface > _STEEP * cell + noise, filled, surface)  # single pits
@@ -78,8 +77,7 @@ def find_ground(cloud: Cloud) -> Ground | None:
     own = ground & seen
     if own.sum() < 50:
         return None
-    nearest = ndimage.distance_transform_edt(~own, return_distances=False, return_indices=True)
-    bare = surface[tuple(nearest)]
+    bare = surface[_nearest(own)]
     above = cloud.points[within, 2] - bare[tuple(cells.T)]
     rise = np.concatenate([np.abs(np.diff(surface, axis=axis))[
         (own[1:] & own[:-1]) if axis == 0 else (own[:, 1:] & own[:, :-1])] for axis in (0, 1)])  # fmt: skip
@@ -93,6 +91,14 @@ def find_ground(cloud: Cloud) -> Ground | None:
         steps=float((rise > _STEEP * cell + noise).mean()) if len(rise) else 1.0,
         off_plane_m=_off_plane(at, surface[own]),
     )
+
+
+def _nearest(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return, for every cell, the indices of the nearest one of a mask."""
+    from scipy import ndimage
+
+    found = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    return tuple(np.asarray(found))
 
 
 def _off_plane(xy: np.ndarray, z: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "samples"))
 
-HALF_M, NODE_M = 9.0, 0.1
+HALF_M, NODE_M = 7.0, 0.1
 
 
 def bumpy(xy: np.ndarray, seed: int = 0, rise_m: float = 0.5) -> np.ndarray:
