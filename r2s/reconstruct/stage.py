@@ -29,7 +29,7 @@ from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import visuals
 
-STAGE_VERSION: int = 4
+STAGE_VERSION: int = 5
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 

@@ -91,7 +91,6 @@ def test_even_ground_stays_a_plane(tmp_path):
     "name",
     [
         "lidar_room/room_scan1.pcd", "velodyne_pair/source.ply", "laser_csv/car_cloud400.csv",
-        "kinect_tabletop/milk_cartoon_all_small_clorox.pcd",
     ],
 )  # fmt: skip
 def test_rooms_tables_and_streets_are_no_terrain(shared_data, tmp_path, name):
