@@ -12,6 +12,11 @@ from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.base import Encoded, Frozen
 from r2s.artifacts.edits import Edit, Found
 from r2s.artifacts.geometry import Geom, Quat, Range, Vec3
+from r2s.core.heightfield import grid_heights, grid_mesh
+
+HEIGHTS_FILE = (
+    "heights.safetensors"  # of height fields, (rows, columns) float32 by index of the hull
+)
 
 
 class Body(Frozen):
@@ -24,7 +29,7 @@ class Body(Frozen):
         mobility: `static` or `movable`. Movable bodies become free bodies of the scene.
         geoms: its colliders, world frame.
         parent: name of the body that supports it, or "".
-        fit: what explained it: `plane`, `box`, `cylinder`, `sphere`, `capsule`, `boxes`, `hulls`.
+        fit: what explained it: `plane`, `box`, `cylinder`, `sphere`, `capsule`, `boxes`, `hulls`, `hfield`.
         volume_m3, mass_kg, friction: volume, mass and sliding friction with their ranges.
         com_m: centre of mass, world frame.
         inertia_kg_m2: (ixx, iyy, izz, ixy, ixz, iyz) about the centre of mass, world axes.
@@ -138,7 +143,8 @@ class Reconstruction:
 
     Attributes:
         info: see `ReconstructionInfo`.
-        hulls: per hull (vertices (v, 3) float32 metres in the geom's frame, faces (f, 3) int32).
+        hulls: per hull (vertices (v, 3) float32 metres in the geom's frame, faces (f, 3) int32); of a
+            height field its mesh (`r2s.core.heightfield`), of which the file keeps the heights.
         labels: (n,) int32: index of the body each scan point belongs to, -1 for none.
         visuals: per body (vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8):
             a surface for pictures; may be empty.
@@ -152,9 +158,11 @@ class Reconstruction:
     visuals: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
 
     def encode(self) -> Encoded:
+        fields = _fields(self.info)
+        kept = [((), ()) if i in fields else hull for i, hull in enumerate(self.hulls)]
         hulls = {
-            **pack_ragged("vertices", [v for v, _ in self.hulls], 3, "float32"),
-            **pack_ragged("faces", [f for _, f in self.hulls], 3, "int32"),
+            **pack_ragged("vertices", [v for v, _ in kept], 3, "float32"),
+            **pack_ragged("faces", [f for _, f in kept], 3, "int32"),
         }
         visuals = {
             **pack_ragged("vertices", [v for v, _, _ in self.visuals], 3, "float32"),
@@ -166,15 +174,31 @@ class Reconstruction:
             "labels.safetensors": pack({"labels": self.labels}),
             "visuals.safetensors": pack(visuals),
         }
+        if fields:
+            heights = {str(i): grid_heights(self.hulls[i][0]) for i in fields}
+            files[HEIGHTS_FILE] = pack(heights)
         return Encoded(self.info.model_dump(mode="json"), files)
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
         hulls, visuals = unpack(files["hulls.safetensors"]), unpack(files["visuals.safetensors"])
         parts = ("vertices", "faces", "colors")
+        info = ReconstructionInfo.model_validate(config)
+        solids = list(zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True))
+        if fields := _fields(info):
+            heights = unpack(files[HEIGHTS_FILE])
+            for index, geom in fields.items():
+                solids[index] = grid_mesh(heights[str(index)], *geom.size[:2])
         return cls(
-            info=ReconstructionInfo.model_validate(config),
-            hulls=tuple(zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True)),  # type: ignore[arg-type]
+            info=info,
+            hulls=tuple(solids),  # type: ignore[arg-type]
             labels=unpack(files["labels.safetensors"])["labels"],
             visuals=tuple(zip(*(unpack_ragged(p, visuals) for p in parts), strict=True)),  # type: ignore[arg-type]
         )
+
+
+def _fields(info: ReconstructionInfo) -> dict[int, Geom]:
+    """Return the height fields by the index of their mesh in the hulls."""
+    return {
+        geom.hull: geom for body in info.bodies for geom in body.geoms if geom.shape == "hfield"
+    }

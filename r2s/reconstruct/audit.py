@@ -93,7 +93,7 @@ def audit(
         hausdorff_scan_to_twin_m=_farthest(geoms, hulls, points[chosen], to_surface, reach),
         hausdorff_twin_to_scan_m=_farthest_collider(geoms, hulls, points),
         geoms=len(geoms),
-        vertices=sum(len(vertices) for vertices, _ in hulls),
+        vertices=sum(len(hulls[geom.hull][0]) for geom in geoms if geom.shape == "hull"),
         predicted_steps_per_s=predicted_steps_per_s(
             int((~movable[owner]).sum()), int(movable.sum())
         ),

@@ -8,6 +8,8 @@ import numpy as np
 
 from r2s.artifacts.scan import Scan
 
+_FARTHEST = 3  # voxels: how far apart neighbouring points are taken to be at most
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -50,6 +52,11 @@ class Cloud:
         """How far from every point seen air is surely air: 3 sigma and a voxel."""
         return 3 * self.sigma_m + self.voxel_m
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether one in ten points has no two neighbours within three voxels."""
+        return self.spacing_m >= _FARTHEST * self.voxel_m
+
 
 def working_cloud(scan: Scan) -> Cloud:
     """Return the scan's points, sorted."""
@@ -75,7 +82,7 @@ def _spacing(points: np.ndarray, voxel_m: float) -> float:
         return voxel_m
     some = points[:: max(1, len(points) // 5000)]
     distance = KDTree(points).query(some, k=3)[0][:, 2]
-    return float(np.clip(np.quantile(distance, 0.9), voxel_m, 3 * voxel_m))
+    return float(np.clip(np.quantile(distance, 0.9), voxel_m, _FARTHEST * voxel_m))
 
 
 def clusters(points: np.ndarray, radius_m: float, min_points: int) -> list[np.ndarray]:

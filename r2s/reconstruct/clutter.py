@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.solids import make_geom
 
 # (cell [m], least share of a layer's cells that must hold points for a box to grow over it)
 GRIDS = ((0.05, 0.4), (0.08, 0.3), (0.12, 0.15), (0.18, 0.1), (0.27, 0.05))
 _MIN_POINTS = 4
+_ROOM_CELL_M = 0.15  # ground points of a place captured for these cells are no farther apart
 _MIN_HALF_M = 0.005
+_MOST_CELLS = 400_000_000  # of a grid: 50 m x 50 m x 20 m of 5 cm
 _MAX_FREE = 0.1  # share of a layer's cells that may be free space
 
 
@@ -27,18 +30,31 @@ def candidates(
     max_edge_m: float,
     spacing_m: float,
     least: int,
+    scale: float = 1.0,
 ) -> list[Geom]:
     """Return boxes of many sizes around points (n, 3), sides turned by `yaw` [rad].
 
     Args:
         spacing_m: distance of neighbouring points; cells below twice that would be islands.
         least: a box that holds fewer points is not worth a geom.
+        scale: of the cells, for captures with points much farther apart than usual.
     """
     found: list[Geom] = []
+    extent = np.ptp(points, axis=0) if len(points) else np.zeros(3)
     for cell, fill in GRIDS:
-        if len(points) and cell >= 2 * spacing_m:
-            found += _cover(points, yaw, free, cell, fill, max_edge_m, max(least, _MIN_POINTS))
+        fits = float(np.prod(extent / (cell * scale) + 3)) < _MOST_CELLS
+        if len(points) and fits and cell * scale >= 2 * spacing_m:
+            found += _cover(
+                points, yaw, free, cell * scale, fill, max_edge_m, max(least, _MIN_POINTS)
+            )
     return found
+
+
+def scales(cloud: Cloud, apart_m: float) -> list[float]:
+    """Return which `scale` to try in a place whose ground points are that far apart [m]: a survey from afar
+    has no use for cells of a room, a sweep from the ground has many of its points near."""
+    sparse = max(1.0, apart_m / _ROOM_CELL_M)
+    return [sparse] if cloud.is_sparse or sparse == 1 else [1.0, sparse]
 
 
 def _cover(
@@ -99,11 +115,14 @@ class _FreeCells:
     def __init__(
         self, occupied: np.ndarray, origin, cell: float, turn: np.ndarray, free: FreeSpace
     ):
-        self._state = np.where(occupied, 0, -1).astype(np.int8)
+        self._state = np.where(occupied, np.int8(0), np.int8(-1))
         self._origin, self._cell, self._turn, self._free = origin, cell, turn, free
+        self._all_unseen = not free.grid.any()
 
     def share(self, region: tuple[slice, ...]) -> float:
         """Return the share of a region's cells of which a quarter of 8 probes lie in free space."""
+        if self._all_unseen:
+            return 0.0
         state = self._state[region]
         unknown = np.argwhere(state < 0)
         if len(unknown):

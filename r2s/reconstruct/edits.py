@@ -23,7 +23,7 @@ from r2s.reconstruct.objects import explain
 from r2s.reconstruct.parts import Part, all_geoms, upright_box
 from r2s.reconstruct.primitives import Standing
 from r2s.reconstruct.rays import Rays, one_sided
-from r2s.reconstruct.solids import bounds
+from r2s.reconstruct.solids import GROUND, bounds
 
 _NEAR_M = 0.15  # a thing that stands farther from its pin, and is not that large, is another
 _PLANE_NEAR_M = 1.0  # the middle of a plane is the middle of what was seen of it
@@ -157,8 +157,8 @@ class Editor:
         if not edit.facts:
             return part
         mobility = edit.mobility or part.mobility
-        if mobility == "movable" and any(geom.shape == "plane" for geom in part.geoms):
-            raise _impossible(number, part.name, "an infinite plane cannot move")
+        if mobility == "movable" and any(geom.shape in GROUND for geom in part.geoms):
+            raise _impossible(number, part.name, "an infinite plane or a height field cannot move")
         return replace(
             part,
             mobility=mobility,
@@ -225,7 +225,7 @@ class Editor:
 
     def _piece(self, part: Part, own: np.ndarray, k: int, how: int | Cut) -> Part | None:
         """Return one piece: of a thing, what explains its points; of boxes, those on its side."""
-        if any(geom.shape == "plane" for geom in part.geoms):
+        if any(geom.shape in GROUND for geom in part.geoms):
             return None
         if part.role != "object" and len(part.geoms) > 1:
             centres = np.array([geom.position for geom in part.geoms])

@@ -16,7 +16,7 @@ from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level, find_levels
-from r2s.reconstruct.objects import Limits, find_objects
+from r2s.reconstruct.objects import Limits, find_objects, things_on
 from r2s.reconstruct.openings import Hole, blocks_a_passage, find_holes
 from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
@@ -25,8 +25,9 @@ from r2s.reconstruct.rays import Rays
 from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
 from r2s.reconstruct.solids import nearest_distance, sample_inside, signed_distance
 from r2s.reconstruct.supports import support
+from r2s.reconstruct.terrain import Terrain
 
-FloorMode = Literal["auto", "floor", "table"]
+FloorMode = Literal["auto", "floor", "table", "terrain"]
 _WALL_AREA_M2 = 0.6
 _WALL_HEIGHT_M = 0.5
 _FLOOR_SIDE_M = 3.0  # a level surface whose short side is longer is no table
@@ -88,15 +89,29 @@ class LayoutConfig(Frozen):
     max_static_geoms: int
     max_blocked_5cm: float
     max_missed_2cm: float
+    max_terrain_cells: int
 
 
-def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed: int) -> Draft:
+def build(
+    cloud: Cloud,
+    rays: Rays,
+    free: FreeSpace,
+    terrain: Terrain | None,
+    config: LayoutConfig,
+    seed: int,
+) -> Draft:
     """Explain a cloud by parts.
+
+    Args:
+        terrain: the ground, where it is no plane.
 
     Raises:
         R2SError: R2S-RECON-001, nothing level to stand on.
     """
     draft = Draft(np.ones(len(cloud.points), bool), [], [])
+    if terrain is not None:
+        draft.add(terrain.part)
+        draft.warnings.extend(terrain.notes)
     levels = find_levels(
         cloud, draft.available, config.min_support_area_m2, generator(seed, "reconstruct", "levels")
     )
@@ -110,8 +125,11 @@ def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed:
         _WALL_HEIGHT_M,
         generator(seed, "reconstruct", "walls"),
     )
-    floor, ceiling, tables = sort_levels(levels, walls, config.floor)
-    if floor is None and not tables:
+    if terrain is None:
+        floor, ceiling, tables = sort_levels(levels, walls, config.floor)
+    else:
+        floor, ceiling, tables = None, None, _tables_on(terrain, levels)
+    if floor is None and terrain is None and not tables:
         raise R2SError(
             "R2S-RECON-001",
             "no level surface was found in the scan",
@@ -138,8 +156,13 @@ def build(cloud: Cloud, rays: Rays, free: FreeSpace, config: LayoutConfig, seed:
                 part = replace(part, role="clutter", mobility="static")
             draft.warnings.extend(part.notes)
             draft.add(replace(part, parent=parent))
+    if terrain is not None:
+        for part in things_on(
+            terrain, cloud, draft.available & ~surfaces, rays, free, limits, coacd_seed
+        ):
+            draft.add(replace(part, parent=0))
     _absorb(draft, cloud, max(0.75 * cloud.voxel_m, cloud.tolerance_m))
-    _add_clutter(draft, walls, cloud, free, config, seed)
+    _add_clutter(draft, walls, cloud, free, config, seed, terrain)
     _absorb(draft, cloud, 2 * cloud.merge_m)
     return draft
 
@@ -172,6 +195,16 @@ def sort_levels(
     return floor, ceiling, tables
 
 
+def _tables_on(terrain: Terrain, levels: list[Level]) -> list[Level]:
+    """Return the levels that face up from where a robot can reach: a roof is none."""
+    heights = [terrain.above(level.T_world_level[None, :3, 3])[0] for level in levels]
+    return [
+        level
+        for level, height in zip(levels, heights, strict=True)
+        if level.faces_up and 0.08 < height < _CEILING_M
+    ]
+
+
 def _looks_like_floor(level: Level, levels: list[Level], walls: list[shell.Face]) -> bool:
     _, _, half = min_rectangle(level.area.centres()[level.area.mask])
     if 2 * min(half) > _FLOOR_SIDE_M:
@@ -198,7 +231,7 @@ def _add_levels(
     draft, floor, ceiling, tables, cloud, free, probes, config
 ) -> list[tuple[int, Level]]:
     """Add floor, ceiling and supports; return (part index, level) of everything things stand on."""
-    standing = []
+    standing, ground = [], 0 if draft.parts or floor is not None else -1
     if floor is not None:
         frame, plane = floor.T_world_level, floor.plane
         if shell.is_half_space(plane, cloud, free, probes, shell.BELOW_FLOOR):
@@ -212,14 +245,14 @@ def _add_levels(
             part = Part("floor", "boxes", geoms, floor.points)
             draft.warnings.append("something was seen below the floor: it is boxes, not a plane")
         standing.append((draft.add(part), floor))
-    else:
+    elif ground < 0:
         draft.warnings.append(
             "no floor was seen: the level surface that fills the scan is taken as a table and no "
             "floor is invented (--floor floor if it is one)"
         )
     for level in tables:
         part = _covered(support(level, cloud, free, config.support_thickness_m), cloud)
-        standing.append((draft.add(replace(part, parent=0 if floor is not None else -1)), level))
+        standing.append((draft.add(replace(part, parent=ground)), level))
     if ceiling is not None:
         part = _ceiling(ceiling, cloud, free, probes, config)
         if part.geoms:
@@ -325,16 +358,20 @@ def _absorb(draft: Draft, cloud: Cloud, reach: float) -> None:
         draft.available[own] = False
 
 
-def _add_clutter(draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, seed: int) -> None:
+def _add_clutter(
+    draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, seed: int, terrain: Terrain | None
+) -> None:
     """Add what is left: turned slabs and voxel boxes, the best few within the geom budget."""
     rng = generator(seed, "reconstruct", "clutter")
     rest = np.flatnonzero(draft.available)
     budget = config.max_static_geoms - draft.static_geoms
     offers = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
-    offers += clutter.candidates(
-        cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m,
-        spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)),
-    )  # fmt: skip
+    scales = [1.0] if terrain is None else clutter.scales(cloud, terrain.cell_m)
+    for scale in scales:
+        offers += clutter.candidates(
+            cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m * scale,
+            spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)), scale=scale,
+        )  # fmt: skip
     offers = _clear_of_movables(offers, draft)
     air = _open_air(cloud, free, rng)
     blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, air)

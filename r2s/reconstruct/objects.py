@@ -16,6 +16,7 @@ from r2s.reconstruct.physical import DENSITIES
 from r2s.reconstruct.primitives import Standing, fits
 from r2s.reconstruct.rays import Rays, one_sided
 from r2s.reconstruct.solids import combined_moments, make_geom
+from r2s.reconstruct.terrain import Terrain
 
 CLUSTER_SPACINGS = 3.0  # radius within which points belong together
 _MIN_POINTS = 30
@@ -51,18 +52,53 @@ def find_objects(
         cloud.points[candidates], CLUSTER_SPACINGS * cloud.spacing_m, _MIN_POINTS
     ):
         index = candidates[group]
-        z = local[index, 2]
-        if np.quantile(z, 0.98) < cloud.merge_m or np.quantile(z, 0.02) > _FOOT_M:
-            continue
-        size = np.ptp(local[index], axis=0)
-        if z.max() > limits.height_m or max(size[:2]) > limits.edge_m:
-            continue
-        if np.sort(size)[1] < _RESOLVED_VOXELS * cloud.voxel_m:
-            continue  # a speck: two of its sides are a few voxels
-        part = explain(_standing(level, local, index, cloud, rays, free), index, cloud, free, seed)
-        if part is not None and part_mass(part) <= limits.mass_kg:
+        part = _thing(level, local, index, cloud, rays, free, limits, seed)
+        if part is not None:
             parts.append(part)
     return parts
+
+
+def things_on(
+    terrain: Terrain,
+    cloud: Cloud,
+    available: np.ndarray,
+    rays: Rays,
+    free: FreeSpace,
+    limits: Limits,
+    seed: int,
+) -> list[Part]:
+    """Return the things on the ground, each on what is under it; of available points (n,) bool only."""
+    height = terrain.above(cloud.points)
+    above = np.flatnonzero(
+        available & (height > cloud.tolerance_m) & (height < 2 * limits.height_m)
+    )
+    parts = []
+    for group in clusters(cloud.points[above], CLUSTER_SPACINGS * cloud.spacing_m, _MIN_POINTS):
+        index = above[group]
+        if np.ptp(cloud.points[index, :2], axis=0).max() > 2 * limits.edge_m:
+            continue
+        level = terrain.place(cloud.points[index])
+        local = level.local(cloud.points)
+        part = _thing(level, local, index, cloud, rays, free, limits, seed)
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def _thing(
+    level: Level, local: np.ndarray, index: np.ndarray, cloud: Cloud, rays, free, limits, seed: int
+) -> Part | None:
+    """Return what a group of points is, None where it is no thing that could be moved."""
+    z = local[index, 2]
+    if np.quantile(z, 0.98) < cloud.merge_m or np.quantile(z, 0.02) > _FOOT_M:
+        return None
+    size = np.ptp(local[index], axis=0)
+    if z.max() > limits.height_m or max(size[:2]) > limits.edge_m:
+        return None
+    if np.sort(size)[1] < _RESOLVED_VOXELS * cloud.voxel_m:
+        return None  # a speck: two of its sides are a few voxels
+    part = explain(_standing(level, local, index, cloud, rays, free), index, cloud, free, seed)
+    return part if part is not None and part_mass(part) <= limits.mass_kg else None
 
 
 def _standing(level: Level, local, index, cloud: Cloud, rays: Rays, free: FreeSpace) -> Standing:

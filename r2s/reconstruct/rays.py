@@ -44,11 +44,12 @@ def one_sided(rays: Rays, points: np.ndarray, index: np.ndarray) -> np.ndarray |
     return rays.origins[of].mean(0)
 
 
-def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray) -> Rays:
+def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray, *, estimate: bool = True) -> Rays:
     """Return the rays of a scan, estimated where the capture does not know its viewpoints.
 
     Args:
         points: (n, 3) the scan's points in working order; `order` (n,) maps them to the scan's rows.
+        estimate: whether viewpoints may be guessed; open ground has no inside to guess them in.
     """
     view = (
         np.asarray(scan.viewpoint_of)[order] if len(scan.viewpoint_of) else np.full(len(points), -1)
@@ -63,6 +64,9 @@ def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray) -> Rays:
         )
         return Rays(scan.viewpoints.astype(float)[view[known]], known, evidence)
     candidates = scan.viewpoints.astype(float)
+    if not len(candidates) and not estimate:
+        evidence = "the capture has no viewpoints, and none can be guessed on open ground: no rays"
+        return Rays(np.zeros((0, 3)), np.zeros(0, np.int64), evidence)
     if not len(candidates):
         candidates = _interior_candidates(points, scan.info.voxel_m)
     if len(scan.mesh_faces):

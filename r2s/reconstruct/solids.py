@@ -1,4 +1,4 @@
-"""Convex solids in closed form: signed distance, volume, inertia, triangles and inside samples.
+"""Solids in closed form: signed distance, volume, inertia, triangles and inside samples.
 
 Conventions are `r2s.artifacts.geometry.Geom`'s. Points are (n, 3) float64, metres, world frame.
 """
@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.core.heightfield import signed_distance_to
 from r2s.core.rigid import matrix_to_quat, quat_to_matrix
 
 Hull = tuple[np.ndarray, np.ndarray]
 PLANE_HALF_M = 50.0  # an infinite plane is drawn as a square of this half edge around the scan
 _SEGMENTS = 32
+GROUND = ("plane", "hfield")  # shapes without an end: they have no volume, and never move
 
 
 def make_geom(
@@ -58,11 +60,14 @@ def signed_distance(geom: Geom, hulls: Sequence[Hull], points: np.ndarray) -> np
     """Return (n,) distances to the surface [m], negative inside.
 
     Exact for primitives. For a hull it is the largest face-plane distance: exact inside and in front of
-    a face, up to a factor too small in front of an edge or corner.
+    a face, up to a factor too small in front of an edge or corner. For a height field see
+    `r2s.core.heightfield`.
     """
-    p, (a, b, _) = to_local(geom, points), geom.size
+    p, (a, b, c) = to_local(geom, points), geom.size
     if geom.shape == "plane":
         return p[:, 2]
+    if geom.shape == "hfield":
+        return signed_distance_to(hulls[geom.hull][0], c, p)
     if geom.shape == "sphere":
         return np.linalg.norm(p, axis=1) - a
     if geom.shape == "capsule":
@@ -104,7 +109,10 @@ def bounds(geom: Geom, hulls: Sequence[Hull]) -> tuple[np.ndarray, np.ndarray]:
     if geom.shape == "hull":
         world = to_world(geom, np.asarray(hulls[geom.hull][0], float))
         return world.min(0), world.max(0)
-    a, b, _ = geom.size
+    a, b, c = geom.size
+    if geom.shape == "hfield":
+        top = float(hulls[geom.hull][0][:, 2].max())
+        return position - np.array([a, b, c]), position + np.array([a, b, top])
     if geom.shape == "box":
         half = np.abs(rotation) @ np.asarray(geom.size)
     elif geom.shape == "sphere":
@@ -117,7 +125,7 @@ def bounds(geom: Geom, hulls: Sequence[Hull]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def volume(geom: Geom, hulls: Sequence[Hull]) -> float:
-    """Return the volume [m3]; 0 for a plane."""
+    """Return the volume [m3]; 0 for the ground, a plane or a height field: it has no end."""
     a, b, c = geom.size
     if geom.shape == "box":
         return 8 * a * b * c
@@ -127,7 +135,7 @@ def volume(geom: Geom, hulls: Sequence[Hull]) -> float:
         return 2 * np.pi * a**2 * b
     if geom.shape == "capsule":
         return 2 * np.pi * a**2 * b + 4 / 3 * np.pi * a**3
-    return 0.0 if geom.shape == "plane" else _hull_moments(hulls[geom.hull])[0]
+    return 0.0 if geom.shape in GROUND else _hull_moments(hulls[geom.hull])[0]
 
 
 def moments(geom: Geom, hulls: Sequence[Hull]) -> tuple[float, np.ndarray, np.ndarray]:
@@ -220,7 +228,7 @@ def triangles(geom: Geom, hulls: Sequence[Hull]) -> tuple[np.ndarray, np.ndarray
         h = PLANE_HALF_M
         local = np.array([[-h, -h, 0], [h, -h, 0], [h, h, 0], [-h, h, 0]], float)
         faces = np.array([[0, 1, 2], [0, 2, 3]])
-    elif geom.shape == "hull":
+    elif geom.shape in ("hull", "hfield"):
         local, faces = np.asarray(hulls[geom.hull][0], float), np.asarray(hulls[geom.hull][1])
     elif geom.shape == "box":
         corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)

@@ -26,9 +26,10 @@ from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
 from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
+from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import visuals
 
-STAGE_VERSION: int = 4
+STAGE_VERSION: int = 5
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 
@@ -41,7 +42,8 @@ class Config(LayoutConfig):
     )
     labels: bool = Field(True, description="let installed labelers say what things are")
     floor: FloorMode = Field(
-        "auto", description="what the lowest large level surface is: auto, floor or table"
+        "auto",
+        description="what the lowest large surface is: auto, floor, table or terrain (a height field)",
     )
     min_support_area_m2: float = Field(
         0.04, gt=0, description="smallest level surface that things may stand on"
@@ -55,6 +57,9 @@ class Config(LayoutConfig):
     max_object_edge_m: float = Field(0.6, gt=0, description="wider things are static")
     max_object_mass_kg: float = Field(10.0, gt=0, description="heavier things are static")
     max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
+    max_terrain_cells: int = Field(
+        256, ge=16, le=512, description="most nodes of a height field along a side"
+    )
     max_blocked_5cm: float = Field(
         0.01,
         ge=0,
@@ -77,10 +82,11 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     assert isinstance(scan, Scan)
     clock = time.perf_counter()
     cloud = working_cloud(scan)
-    rays = find_rays(scan, cloud.points, cloud.order)
+    terrain = find_terrain(cloud, config.floor, config.max_terrain_cells)
+    rays = find_rays(scan, cloud.points, cloud.order, estimate=terrain is None)
     free = carve(cloud.points, rays, cloud.voxel_m)
     context.progress("reconstruct", 1, 4)
-    draft = build(cloud, rays, free, config, context.seed)
+    draft = build(cloud, rays, free, terrain, config, context.seed)
     draft = replace(draft, parts=named(draft.parts))
     draft, dropped, before = edited(draft, config.edits, cloud, rays, free, context.seed)
     parts = draft.parts

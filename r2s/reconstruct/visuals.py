@@ -6,12 +6,14 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.reconstruct.cloud import Cloud
+from r2s.reconstruct.footprint import rasterize
 from r2s.reconstruct.parts import Part
 from r2s.reconstruct.solids import to_local, to_world, triangles
 
 Visual = tuple[np.ndarray, np.ndarray, np.ndarray]
 _EDGE_M = 0.02  # triangles are cut until their edges are about this long ...
 _LIMIT = 6000  # ... or a body has this many
+_BRIDGED_CELLS = 3  # of a height field: narrower gaps between its points are ground that was seen
 _NEAR_M = 0.06  # a vertex takes the colour of the nearest own point within this distance
 
 
@@ -23,11 +25,12 @@ def visuals(parts: list[Part], cloud: Cloud) -> tuple[Visual, ...]:
 def _visual(part: Part, cloud: Cloud) -> Visual:
     vertices, faces, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], 0
     for geom in part.geoms:
-        v, f = (
-            _plane_patch(geom, part, cloud)
-            if geom.shape == "plane"
-            else triangles(geom, part.hulls)
-        )
+        if geom.shape == "plane":
+            v, f = _plane_patch(geom, part, cloud)
+        elif geom.shape == "hfield":
+            v, f = _seen_ground(*triangles(geom, part.hulls), cloud.points[part.points])
+        else:
+            v, f = triangles(geom, part.hulls)
         vertices.append(v)
         faces.append(f + offset)
         offset += len(v)
@@ -41,6 +44,17 @@ def _plane_patch(geom: Geom, part: Part, cloud: Cloud) -> tuple[np.ndarray, np.n
     lo, hi = (local.min(0), local.max(0)) if len(local) else (-np.ones(3), np.ones(3))
     corners = np.array([[lo[0], lo[1], 0], [hi[0], lo[1], 0], [hi[0], hi[1], 0], [lo[0], hi[1], 0]])
     return to_world(geom, corners), np.array([[0, 1, 2], [0, 2, 3]])
+
+
+def _seen_ground(
+    vertices: np.ndarray, faces: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what of a height field has points (n, 3) near, or all around at some distance."""
+    cell = float(vertices[1, 0] - vertices[0, 0])
+    area = rasterize(points[:, :2], cell, close_cells=_BRIDGED_CELLS, fill=False)
+    seen = area.contains(vertices[faces].mean(axis=1)[:, :2])
+    used, index = np.unique(faces[seen], return_inverse=True)
+    return vertices[used], index.reshape(-1, 3)
 
 
 def _cut(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,8 @@ def geom_surface(geom: Geom, reconstruction: Reconstruction) -> shapes.Surface:
     """Return a collider's triangles in its own frame."""
     if geom.shape == "hull":
         return shapes.hull(reconstruction.hulls[geom.hull][0])
+    if geom.shape == "hfield":
+        return shapes.mesh(*reconstruction.hulls[geom.hull])
     return shapes.primitive(geom.shape, geom.size)
 
 

@@ -17,6 +17,7 @@ from r2s.artifacts.scan import Scan
 from r2s.artifacts.scene import HOME_KEYFRAME, Scene
 from r2s.core.errors import R2SError
 from r2s.core.files import replacing
+from r2s.core.heightfield import grid_mesh
 from r2s.core.rigid import Array
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
@@ -110,6 +111,12 @@ class Player:
                 faces = m.mesh_face[f : f + m.mesh_facenum[mesh]]
                 self._meshes[mesh] = shapes.mesh(vertices, faces)
             return self._meshes[mesh]
+        if kind == t.mjGEOM_HFIELD:
+            field = int(m.geom_dataid[geom])
+            shape, first = (m.hfield_nrow[field], m.hfield_ncol[field]), m.hfield_adr[field]
+            half_x, half_y, rise, _ = m.hfield_size[field]
+            heights = rise * m.hfield_data[first : first + shape[0] * shape[1]].reshape(shape)
+            return shapes.mesh(*grid_mesh(heights, half_x, half_y))
         x, y, z = (float(value) for value in m.geom_size[geom])
         return shapes.primitive(kind.name.removeprefix("mjGEOM_").lower(), (x, y, z))
 

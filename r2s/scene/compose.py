@@ -11,7 +11,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX
-from r2s.scene.environment import Environment, Thing
+from r2s.scene.environment import Environment, Thing, field_file
 from r2s.scene.robot_tree import RobotTree
 
 TRAIN_FILE, VIEW_FILE = "scene_train.xml", "scene.xml"
@@ -22,6 +22,8 @@ FREE_JOINT = "free"
 HIDDEN_GROUP, VISIBLE_GROUP = "3", "2"
 # A reference frame whose x axis is the world's z, so that the first number is the height.
 HEIGHT_SITE, HEIGHT_QUATERNION = "height", (0.5, -0.5, -0.5, -0.5)
+
+LEAST_RISE_M = 1e-3  # MuJoCo wants a height field to have some height
 
 Attributes = Mapping[str, str]
 
@@ -217,6 +219,13 @@ def _shape(geom: Geom, place: Environment, asset: ET.Element) -> dict[str, str]:
             vertices = _text(np.round(place.hulls[geom.hull], 6).ravel())
             ET.SubElement(asset, "mesh", name=mesh, vertex=vertices, inertia="convex")
         return {"type": "mesh", "mesh": mesh}
+    if geom.shape == "hfield":
+        field, top = f"terrain_{geom.hull}", float(place.hulls[geom.hull][:, 2].max())
+        if all(item.get("name") != field for item in asset):
+            half_x, half_y, base = geom.size
+            size = _text([half_x, half_y, max(top, LEAST_RISE_M), base])
+            ET.SubElement(asset, "hfield", name=field, file=field_file(geom), size=size)
+        return {"type": "hfield", "hfield": field}
     if geom.shape == "plane":
         # Viewers draw planes with the size given; collisions take every plane as infinite.
         return {"type": "plane", "size": _text([geom.size[0], geom.size[1], 1.0])}

@@ -1,10 +1,11 @@
-"""Signed distance from points to colliders: exact outside boxes, spheres, capsules; a bound for hulls."""
+"""Signed distance from points to colliders: exact outside boxes, spheres, capsules; else a bound."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.core.heightfield import signed_distance_to
 from r2s.core.rigid import Array, quat_to_matrix
 from r2s.scene.environment import Environment
 
@@ -41,6 +42,8 @@ def distance_to_geom(points: Array, geom: Geom, hulls: tuple[np.ndarray, ...]) -
     size = np.asarray(geom.size)
     if geom.shape == "plane":
         return local[:, 2]
+    if geom.shape == "hfield":
+        return signed_distance_to(hulls[geom.hull], float(size[2]), local)
     if geom.shape == "sphere":
         return np.linalg.norm(local, axis=1) - size[0]
     if geom.shape == "box":

@@ -9,6 +9,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom, Range, Vec3
 from r2s.artifacts.reconstruction import Body, Reconstruction
+from r2s.core.heightfield import grid_heights
 
 # Mass of a movable thing whose reconstruction gave none: its bounding box at this density [kg/m3].
 ASSUMED_DENSITY = 450.0
@@ -57,7 +58,8 @@ class Environment:
     """Everything in the place.
 
     Attributes:
-        hulls: vertices (v, 3) float64, metres, in the frame of the geom that names them.
+        hulls: vertices (v, 3) float64, metres, in the frame of the geom that names them; the nodes of a
+            height field.
         visuals: surfaces for pictures: vertices (v, 3) and faces (f, 3), world frame.
     """
 
@@ -78,6 +80,17 @@ class Environment:
     @property
     def movable(self) -> tuple[str, ...]:
         return tuple(thing.name for thing in self.things if thing.movable)
+
+    @property
+    def field_files(self) -> dict[str, bytes]:
+        """Asset files of the height fields, in MuJoCo's own format: rows, columns, heights."""
+        found = {}
+        for geom in (geom for thing in self.things for geom in thing.geoms):
+            if geom.shape == "hfield":
+                heights = grid_heights(self.hulls[geom.hull]).astype("<f4")
+                head = np.array(heights.shape, "<i4").tobytes()
+                found[field_file(geom)] = head + heights.tobytes()
+        return found
 
     @cached_property
     def boxes(self) -> tuple[list[tuple[str, Geom]], np.ndarray, np.ndarray]:
@@ -118,6 +131,11 @@ def environment(reconstruction: Reconstruction) -> Environment:
     return Environment(things, hulls, visuals)
 
 
+def field_file(geom: Geom) -> str:
+    """Return the asset file of a height field."""
+    return f"assets/terrain_{geom.hull}.hfield"
+
+
 def stand(x: float, y: float, floor: float, top: float, half_m: float) -> Thing:
     """Return a box that lifts a robot base above the floor: its top at `top`, (2 half_m) wide."""
     half_height = (top - floor) / 2
@@ -142,6 +160,9 @@ def geom_bounds(geom: Geom, hulls: tuple[np.ndarray, ...]) -> tuple[np.ndarray, 
     elif geom.shape == "hull":
         points = hulls[geom.hull] @ rotation.T + centre
         return points.min(axis=0), points.max(axis=0)
+    elif geom.shape == "hfield":
+        top = float(hulls[geom.hull][:, 2].max())
+        return centre - size, centre + np.array([size[0], size[1], top])
     elif geom.shape == "box":
         half = np.abs(rotation) @ size
     elif geom.shape == "sphere":

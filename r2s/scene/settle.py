@@ -113,7 +113,7 @@ def rest(twin: Twin, *, exact: bool) -> Rest:
 
     file = VIEW_FILE if exact else TRAIN_FILE
     xml = twin.view_xml(visuals=False) if exact else twin.train_xml()
-    model = compiled(xml, twin.robot_assets, file)
+    model = compiled(xml, twin.solid_assets, file)
     if exact:
         model.opt.timestep = min(VIEW_CHECK_TIMESTEP_S, twin.timestep_s)
     data = mujoco.MjData(model)
@@ -158,7 +158,7 @@ def _overlaps(twin: Twin) -> dict[str, tuple[float, str]]:
     depth: dict[str, tuple[float, str]] = {}
     for exact in (False, True):
         xml = twin.view_xml(visuals=False) if exact else twin.train_xml()
-        model = compiled(xml, twin.robot_assets, VIEW_FILE if exact else TRAIN_FILE)
+        model = compiled(xml, twin.solid_assets, VIEW_FILE if exact else TRAIN_FILE)
         data = mujoco.MjData(model)
         mujoco.mj_resetDataKeyframe(model, data, model.key(HOME_KEYFRAME).id)
         mujoco.mj_kinematics(model, data)

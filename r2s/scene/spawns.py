@@ -9,13 +9,16 @@ import numpy as np
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_free_floor
 from r2s.scene.placement import Placement, enclosed, yaw_quaternion
-from r2s.scene.surfaces import discs, surfaces
+from r2s.scene.surfaces import LEVEL_M, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
 BODY_MARGIN_M = 0.05
 DROP_M = 0.003  # feet start this far above the floor
 EYE_M = 0.8
 ENOUGH = 0.75
+SAME_LEVEL_M = (
+    0.05  # every episode starts at the same height: places this much higher or lower will do
+)
 
 
 def find_floor(
@@ -34,11 +37,13 @@ def find_floor(
     height = info.base_height_m + DROP_M
     free = [spot for floor in floors for spot in discs(twin.place, floor, radius, height)]
     probe = twin.probe(exact=True)
-    free = _within_walls(free, probe)
+    outdoors = floors[0].even_m > LEVEL_M
+    if not outdoors:
+        free = _within_walls(free, probe)
     if given:
         x, y, z, yaw = given
         spots = [(x, y, z - height)]
-        rest = [spot for spot in free if abs(spot[2] - (z - height)) < 0.05]
+        rest = [spot for spot in free if abs(spot[2] - (z - height)) < SAME_LEVEL_M]
     else:
         spots, rest, yaw = _from_the_middle(free), free, 0.0
     for x, y, z in spots[:20]:
@@ -50,6 +55,8 @@ def find_floor(
         tried = f"{len(spots)} places on {', '.join(floor.name for floor in floors)}"
         raise no_free_floor(info, f"{tried}, none free at the home pose")
     placed = replace(twin, stance=home_stance(twin.robot, position, yaw_quaternion(yaw)))
+    if outdoors:  # no feet in the ground: to what is lower than the first place a robot drops
+        rest = [spot for spot in rest if spot[2] <= z]
     starts = _sample(rest or [(x, y, z)], z, count, seed, probe, height)
     evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"
     return Placement(placed, floors[0].name, 1.0, evidence), starts
@@ -79,7 +86,7 @@ def _from_the_middle(free: list[tuple[float, float, float]]) -> list[tuple[float
 
 
 def _sample(free, z: float, count: int, seed: int, probe, height: float) -> np.ndarray:
-    level = [spot for spot in free if abs(spot[2] - z) < 0.05]
+    level = [spot for spot in free if abs(spot[2] - z) < SAME_LEVEL_M]
     random = generator(seed, "scene", "spawns")
     rows = []
     for index in random.integers(0, len(level), 4 * count):

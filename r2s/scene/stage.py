@@ -106,6 +106,11 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             f"training colliders disagree with the exact ones in {100 * audit.differ:.0f} % of "
             f"{audit.samples} configurations, most often {audit.worst}"
         )
+    if twin.place.field_files:
+        warnings.append(
+            "the ground is a height field: train with --engine cpu, since MJX compiles one for many minutes "
+            "(every cell under a collider is a prism of its own)"
+        )
     context.facts.update(
         physics_steps_per_s=physics_steps_per_s(files[TRAIN_FILE], plain(files)),
         geoms_exact=before,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.core.heightfield import surface_at
 from r2s.core.rigid import quat_to_matrix
 from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment, geom_bounds
@@ -14,20 +15,28 @@ from r2s.scene.environment import Environment, geom_bounds
 GRID_M = 0.05
 MAX_GRID = 60  # cells per side
 DIRECTIONS = 12
-LEVEL_M = 0.012  # a disc's rays may differ by this much
+LEVEL_M = 0.012  # a disc's rays may differ by this much ...
+UNEVEN_M = 0.06  # ... and by this much on open ground: what legs make up for
 HEADROOM_M = 0.25  # free height a base needs above its surface
 LEVEL_COSINE = 0.97
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A body things stand on. `low`, `high`: (2,) corners of its footprint; `top`: its height [m]."""
+    """A body things stand on.
+
+    Attributes:
+        low, high: (2,) corners of its footprint [m].
+        top: its height [m].
+        even_m: how much a place to stand on may rise and fall.
+    """
 
     name: str
     role: str
     low: tuple[float, float]
     high: tuple[float, float]
     top: float
+    even_m: float = LEVEL_M
 
 
 def surfaces(place: Environment) -> list[Surface]:
@@ -46,7 +55,8 @@ def surfaces(place: Environment) -> list[Surface]:
         corner, opposite = np.maximum(corner, low[:2]), np.minimum(opposite, high[:2])
         top = max(_top(g, place) for g in geoms)
         if np.all(opposite > corner) and np.isfinite(top):
-            found.append(Surface(thing.name, thing.role, _pair(corner), _pair(opposite), top))
+            even = UNEVEN_M if any(g.shape == "hfield" for g in geoms) else LEVEL_M
+            found.append(Surface(thing.name, thing.role, _pair(corner), _pair(opposite), top, even))
     order = {"support": 0, "floor": 1}
     return sorted(found, key=lambda s: (order[s.role], -_area(s), s.name))
 
@@ -67,7 +77,7 @@ def discs(
     xy = (grid[:, None] + ring).reshape(-1, 2)
     heights = _height(place, surface, xy).reshape(len(grid), len(ring))
     level = np.isfinite(heights).all(axis=1)
-    level &= np.ptp(np.where(np.isfinite(heights), heights, 0.0), axis=1) < LEVEL_M
+    level &= np.ptp(np.where(np.isfinite(heights), heights, 0.0), axis=1) < surface.even_m
     if not level.any():
         return []
     grid, top = grid[level], heights[level].max(axis=1)
@@ -88,6 +98,11 @@ def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
     for geom in place.thing(surface.name).geoms:
         if not _is_level(geom):
             continue
+        if geom.shape == "hfield":
+            nodes, centre = place.hulls[geom.hull], np.asarray(geom.position)
+            z = surface_at(nodes, xy - centre[:2], inside=True)[0] + centre[2]
+            best = np.where(_was_seen(place, surface, xy), np.fmax(best, z), best)
+            continue
         rotation, centre = quat_to_matrix(geom.quaternion), np.asarray(geom.position)
         axis = int(np.argmax(np.abs(rotation[2])))
         normal = rotation[:, axis] * np.sign(rotation[2, axis])
@@ -103,8 +118,22 @@ def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(best), best, np.nan)
 
 
+def _was_seen(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: open ground under (n, 2) was seen, not only bridged between what was."""
+    from scipy.spatial import KDTree
+
+    thing = place.thing(surface.name)
+    if thing.visual < 0:
+        return np.ones(len(xy), bool)
+    vertices, faces = place.visuals[thing.visual]
+    reach = np.linalg.norm(np.ptp(vertices[faces[0], :2], axis=0))  # across one cell
+    return KDTree(vertices[:, :2]).query(xy)[0] <= reach
+
+
 def _is_level(geom: Geom) -> bool:
-    """Whether a geom has a level, flat top: a box or a plane with an axis close to the vertical."""
+    """Whether things stand on a geom: open ground, or a level top, an axis close to the vertical."""
+    if geom.shape == "hfield":
+        return True
     if geom.shape not in ("box", "plane"):
         return False
     row = np.abs(quat_to_matrix(geom.quaternion)[2])

@@ -87,7 +87,7 @@ def distance_to_bounds(geom: Geom, hulls: tuple[np.ndarray, ...], point: np.ndar
     local = rotation.T @ (np.asarray(point) - centre)
     if geom.shape == "plane":
         return float(abs(local[2]))
-    if geom.shape == "hull":
+    if geom.shape in ("hull", "hfield"):
         low, high = hulls[geom.hull].min(axis=0), hulls[geom.hull].max(axis=0)
     elif geom.shape == "box":
         low, high = -np.asarray(geom.size), np.asarray(geom.size)

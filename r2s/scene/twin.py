@@ -110,7 +110,7 @@ class Twin:
             held=self.held,
             most_contacts=max(LEAST_CONTACTS, CONTACTS_PER_GEOM * moving),
         )
-        return with_home(xml, self.robot_assets, self.stance) if home else xml
+        return with_home(xml, self.solid_assets, self.stance) if home else xml
 
     def view_xml(self, *, home: bool = True, visuals: bool = True) -> bytes:
         """Return scene.xml, or without `visuals` the same for quick checks."""
@@ -128,20 +128,23 @@ class Twin:
         return with_home(xml, self.assets, self.stance) if home else xml
 
     @property
-    def robot_assets(self) -> dict[str, bytes]:
-        return {name: data for name, data in self.robot.files.items() if name != ROBOT_FILE}
+    def solid_assets(self) -> dict[str, bytes]:
+        """Files of the colliders: the robot's meshes, the place's height field."""
+        robot = {name: data for name, data in self.robot.files.items() if name != ROBOT_FILE}
+        return {**robot, **self.place.field_files}
 
     @property
     def assets(self) -> dict[str, bytes]:
         """Files both models may name."""
-        return {**self.robot_assets, **self.visual_assets}
+        return {**self.solid_assets, **self.visual_assets}
 
     @property
     def visual_files(self) -> list[str | None]:
         """The asset file of each visual of the place, None where a thing has none."""
         names: list[str | None] = [None] * len(self.place.visuals)
         for thing in self.place.things:
-            if thing.visual >= 0:
+            # A height field is drawn as it is; its visual says what of it was seen.
+            if thing.visual >= 0 and all(geom.shape != "hfield" for geom in thing.geoms):
                 names[thing.visual] = f"{ASSETS}/visual_{thing.name}.stl"
         return names
 
@@ -158,7 +161,7 @@ class Twin:
         """Return the scene folder."""
         return {
             VIEW_FILE: self.view_xml(),
-            TRAIN_FILE: with_meetings(self.train_xml(), self.robot_assets),
+            TRAIN_FILE: with_meetings(self.train_xml(), self.solid_assets),
             **dict(sorted(self.assets.items())),
         }
 
@@ -167,7 +170,7 @@ class Twin:
         xml = self.view_xml(home=False, visuals=False) if exact else self.train_xml(home=False)
         return Probe(
             xml,
-            self.robot_assets,
+            self.solid_assets,
             self.stance,
             self.vocabulary.actions.joints,
             base_body=self.robot.info.base_body,

@@ -1,8 +1,11 @@
 """The codec law: decoding what was encoded gives the same artifact, and encoding it again the same bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from safetensors.numpy import load
 
 from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.geometry import Geom, Range
@@ -11,6 +14,7 @@ from r2s.artifacts.reconstruction import Body, Reconstruction, ReconstructionInf
 from r2s.artifacts.scan import Scan, ScanInfo
 from r2s.artifacts.signal import Signal
 from r2s.core.canonical import canonical_json
+from r2s.core.heightfield import grid_mesh
 
 
 def a_scan() -> Scan:
@@ -51,7 +55,34 @@ def a_reconstruction() -> Reconstruction:
     return Reconstruction(info, (hull, hull), np.array([0, -1], np.int32), (empty,))
 
 
-@pytest.mark.parametrize("artifact", [a_scan(), a_reconstruction()], ids=lambda a: a.KIND)
+def a_terrain() -> Reconstruction:
+    """A reconstruction whose first body is a height field, between two hulls."""
+    plain = a_reconstruction()
+    mesh = grid_mesh(np.arange(12, dtype=np.float32).reshape(3, 4), 2.0, 1.0)
+    geom = Geom(shape="hfield", size=(2.0, 1.0, 1.0), position=(0, 0, 0), hull=1)
+    ground = plain.info.bodies[0].model_copy(
+        update={"name": "floor", "role": "floor", "mobility": "static", "geoms": (geom,)}
+    )
+    info = plain.info.model_copy(update={"bodies": (ground, *plain.info.bodies)})
+    return replace(plain, info=info, hulls=(plain.hulls[0], mesh, plain.hulls[1]))
+
+
+def test_a_height_field_is_kept_as_heights_and_comes_back_as_a_mesh():
+    made = a_terrain()
+    config, files = made.encode()
+    assert load(files["heights.safetensors"])["1"].shape == (3, 4)
+    assert "heights.safetensors" not in a_reconstruction().encode().files
+    again = Reconstruction.decode(config, files)
+    for one, other in zip(made.hulls, again.hulls, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [a_scan(), a_reconstruction(), a_terrain()],
+    ids=["scan", "reconstruction", "terrain"],
+)
 def test_round_trip_is_the_identity_on_bytes(artifact):
     config, files = artifact.encode()
     again = type(artifact).decode(config, files).encode()
