@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,9 +14,13 @@ from r2s.artifacts.edits import Edit, Found
 from r2s.artifacts.geometry import Geom, Quat, Range, Vec3
 from r2s.core.heightfield import grid_heights, grid_mesh
 
-HEIGHTS_FILE = (
-    "heights.safetensors"  # of height fields, (rows, columns) float32 by index of the hull
-)
+# Of height fields: (rows, columns) float32 by index of the hull.
+HEIGHTS_FILE = "heights.safetensors"
+# vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8
+Colored = tuple[np.ndarray, np.ndarray, np.ndarray]
+SURFACE_FILE = "surface.safetensors"
+_PARTS = {"vertices": "float32", "faces": "int32", "colors": "uint8"}
+NO_SURFACE: Colored = tuple(np.empty((0, 3), dtype) for dtype in _PARTS.values())  # type: ignore[assignment]
 
 
 class Body(Frozen):
@@ -115,10 +119,27 @@ class TwinAudit(Frozen):
     predicted_steps_per_s: float | None = None
 
 
+class SurfaceFit(Frozen):
+    """How the surface of the place compares with the scan. Definitions: docs/twin-metrics.md.
+
+    Attributes:
+        source: `mesh`: the captured one; `points`: made from them.
+    """
+
+    source: Literal["mesh", "points"]
+    vertices: int
+    faces: int
+    accuracy_median_m: float
+    accuracy_p95_m: float
+    completeness: float
+    normal_consistency: float | None
+
+
 class ReconstructionInfo(Frozen):
     """What is known of a place.
 
     Attributes:
+        surface: how its surface fits the scan; None: there is none.
         edits: what a person changed, in order; `found`: the bodies before that ((): there are no edits).
     """
 
@@ -129,6 +150,7 @@ class ReconstructionInfo(Frozen):
     edits: tuple[Edit, ...] = ()
     found: tuple[Found, ...] = ()
     warnings: tuple[str, ...] = ()
+    surface: SurfaceFit | None = None
 
     def before_edits(self) -> tuple[Found, ...]:
         """Return the bodies as they were found, before edits."""
@@ -146,8 +168,8 @@ class Reconstruction:
         hulls: per hull (vertices (v, 3) float32 metres in the geom's frame, faces (f, 3) int32); of a
             height field its mesh (`r2s.core.heightfield`), of which the file keeps the heights.
         labels: (n,) int32: index of the body each scan point belongs to, -1 for none.
-        visuals: per body (vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8):
-            a surface for pictures; may be empty.
+        visuals: per body, a surface for pictures; may be empty.
+        surface: all of the place as it was scanned, whatever its bodies are.
     """
 
     KIND: ClassVar[str] = "reconstruction"
@@ -155,7 +177,8 @@ class Reconstruction:
     info: ReconstructionInfo
     hulls: tuple[tuple[np.ndarray, np.ndarray], ...]
     labels: np.ndarray
-    visuals: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    visuals: tuple[Colored, ...]
+    surface: Colored = NO_SURFACE
 
     def encode(self) -> Encoded:
         fields = _fields(self.info)
@@ -164,15 +187,11 @@ class Reconstruction:
             **pack_ragged("vertices", [v for v, _ in kept], 3, "float32"),
             **pack_ragged("faces", [f for _, f in kept], 3, "int32"),
         }
-        visuals = {
-            **pack_ragged("vertices", [v for v, _, _ in self.visuals], 3, "float32"),
-            **pack_ragged("faces", [f for _, f, _ in self.visuals], 3, "int32"),
-            **pack_ragged("colors", [c for _, _, c in self.visuals], 3, "uint8"),
-        }
         files = {
             "hulls.safetensors": pack(hulls),
             "labels.safetensors": pack({"labels": self.labels}),
-            "visuals.safetensors": pack(visuals),
+            "visuals.safetensors": _packed(self.visuals),
+            SURFACE_FILE: _packed((self.surface,)),
         }
         if fields:
             heights = {str(i): grid_heights(self.hulls[i][0]) for i in fields}
@@ -181,10 +200,9 @@ class Reconstruction:
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        hulls, visuals = unpack(files["hulls.safetensors"]), unpack(files["visuals.safetensors"])
-        parts = ("vertices", "faces", "colors")
+        hulls = unpack(files["hulls.safetensors"])
         info = ReconstructionInfo.model_validate(config)
-        solids = list(zip(*(unpack_ragged(p, hulls) for p in parts[:2]), strict=True))
+        solids = list(zip(*(unpack_ragged(p, hulls) for p in ("vertices", "faces")), strict=True))
         if fields := _fields(info):
             heights = unpack(files[HEIGHTS_FILE])
             for index, geom in fields.items():
@@ -193,7 +211,11 @@ class Reconstruction:
             info=info,
             hulls=tuple(solids),  # type: ignore[arg-type]
             labels=unpack(files["labels.safetensors"])["labels"],
-            visuals=tuple(zip(*(unpack_ragged(p, visuals) for p in parts), strict=True)),  # type: ignore[arg-type]
+            visuals=_unpacked(unpack(files["visuals.safetensors"])),
+            # Places made before there were surfaces have none.
+            surface=_unpacked(unpack(files[SURFACE_FILE]))[0]
+            if SURFACE_FILE in files
+            else NO_SURFACE,
         )
 
 
@@ -202,3 +224,14 @@ def _fields(info: ReconstructionInfo) -> dict[int, Geom]:
     return {
         geom.hull: geom for body in info.bodies for geom in body.geoms if geom.shape == "hfield"
     }
+
+
+def _packed(meshes: Sequence[Colored]) -> bytes:
+    arrays = {}
+    for index, (name, dtype) in enumerate(_PARTS.items()):
+        arrays |= pack_ragged(name, [mesh[index] for mesh in meshes], 3, dtype)
+    return pack(arrays)
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> tuple[Colored, ...]:
+    return tuple(zip(*(unpack_ragged(part, arrays) for part in _PARTS), strict=True))  # type: ignore[arg-type]

@@ -60,7 +60,15 @@ def _reconstruction(reconstruction: Any, facts: Facts) -> dict[str, Any]:
         "hulls": sum(geom.shape == "hull" for geom in geoms),
         **{name: audit[name] for name in names},
         "openings": len(info.openings),
+        **{f"surface_{name}": value for name, value in _surface(info.surface).items()},
     }
+
+
+def _surface(fit: Any) -> dict[str, Any]:
+    """Return the surface's numbers, None each where there is no surface."""
+    from r2s.artifacts.reconstruction import SurfaceFit
+
+    return fit.model_dump() if fit else dict.fromkeys(SurfaceFit.model_fields)
 
 
 def _robot(robot: Any, facts: Facts) -> dict[str, Any]:

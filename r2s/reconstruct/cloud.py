@@ -22,6 +22,7 @@ class Cloud:
         voxel_m: edge of the scan's voxels.
         spacing_m: distance neighbouring points are apart where the capture is sparser than its voxels.
         sigma_m: range noise.
+        counts: (n,) float64 raw points that each is the mean of.
     """
 
     points: np.ndarray
@@ -31,6 +32,7 @@ class Cloud:
     voxel_m: float
     spacing_m: float
     sigma_m: float
+    counts: np.ndarray
 
     @property
     def tolerance_m(self) -> float:
@@ -71,6 +73,7 @@ def working_cloud(scan: Scan) -> Cloud:
         float(scan.info.voxel_m),
         _spacing(points[order], float(scan.info.voxel_m)),
         float(scan.info.noise_sigma_m),
+        np.asarray(scan.counts, float)[order],
     )
 
 

@@ -26,6 +26,7 @@ from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
 from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
+from r2s.reconstruct.surface import surface
 from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import visuals
 
@@ -101,6 +102,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         generator(context.seed, "reconstruct", "audit"),
         movable=np.array([b.mobility == "movable" for b in found], bool), left_out=dropped,
     )  # fmt: skip
+    context.progress("surface", 3, 4)
+    whole, fit = surface(scan, cloud)
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
     return Reconstruction(
         info=ReconstructionInfo(
@@ -113,10 +116,12 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             edits=config.edits,
             found=before,
             warnings=tuple(draft.warnings),
+            surface=fit,
         ),
         hulls=tuple(hulls),
         labels=point_labels(parts, cloud),
         visuals=visuals(parts, cloud),
+        surface=(whole.vertices, whole.faces, whole.colors),
     )
 
 

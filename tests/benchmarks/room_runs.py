@@ -95,6 +95,8 @@ def measure(
     surface = rt.seen_surface(met, truth)
     points = np.asarray(scan.points, float) @ T[:3, :3].T + T[:3, 3]
     normals = np.asarray(scan.normals, float) @ T[:3, :3].T
+    mesh_vertices, mesh_faces, _ = reconstruction.surface
+    mesh_vertices = np.asarray(mesh_vertices, float) @ T[:3, :3].T + T[:3, 3]
     static = [g for g, b in zip(twin.geoms, twin.owner, strict=True) if b.mobility == "static"]
     row: dict[str, Any] = {
         "floor_mm": 1e3 * abs(float(T_world_truth[2, 3])),
@@ -102,6 +104,7 @@ def measure(
         **rt.planes(truth, twin),
         **rt.surface_quality(truth, points, normals, surface),
         **rt.mesh_quality(truth, *rt.colliders_mesh(twin), surface),
+        **rt.mesh_f_score(truth, mesh_vertices, mesh_faces, surface),
         **rt.occupancy(truth, twin.geoms, twin.hulls, surface, seed),
         **rt.objects(truth, twin, surface),
         **rt.doors_passable(truth, twin),

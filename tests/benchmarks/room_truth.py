@@ -224,6 +224,25 @@ def mesh_quality(
     return {f"recall_{mm}mm": float((gap < mm / 1e3).mean()) for mm in (10, 20)}
 
 
+def mesh_f_score(
+    truth: Truth, vertices: np.ndarray, faces: np.ndarray, surface: np.ndarray
+) -> dict:
+    """Return mean accuracy [mm] and F-score at 10 and 20 mm of a mesh against the true surface."""
+    from r2s.reconstruct.surface import samples
+
+    places = samples(vertices, faces)
+    near = np.zeros(len(places), bool)
+    for box in truth.air.values():
+        near |= (np.abs(box.local(places)) <= box.half + 0.1).all(axis=1)
+    off = np.abs(nearest_distance(truth.geoms, (), places[near], 0.1)[0])
+    found = {"surface_mm": 1e3 * float(off.mean())}
+    recall = mesh_quality(truth, vertices, faces, surface)
+    for mm in (10, 20):
+        p, r = float((off < mm / 1e3).mean()), recall[f"recall_{mm}mm"]
+        found[f"surface_f_{mm}mm"] = 2 * p * r / max(p + r, 1e-9)
+    return found
+
+
 def colliders_mesh(twin: Twin) -> tuple[np.ndarray, np.ndarray]:
     vertices, faces, at = [], [], 0
     for geom in twin.geoms:

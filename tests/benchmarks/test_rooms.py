@@ -35,6 +35,11 @@ def test_the_twin_of_a_room_keeps_its_air_and_its_surface(room):
     assert room["own_blocked_5cm"] == pytest.approx(room["blocked_5cm"], abs=0.002)
 
 
+def test_the_surface_of_a_room_is_the_rooms(room):
+    assert room["surface_mm"] < 4
+    assert room["surface_f_10mm"] > 0.9 and room["surface_f_20mm"] > 0.96
+
+
 def test_equal_seeds_make_equal_rooms_and_other_seeds_others():
     import rooms
 

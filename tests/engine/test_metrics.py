@@ -16,7 +16,8 @@ NAMES = {
     "scan": "points unit unit_evidence up_axis up_evidence noise_sigma_m bounds_m dropped",
     "reconstruction": "objects primitives hulls twin_median_m twin_p95_m unexplained_fraction "
     "phantom_fraction blocked_all blocked_2cm blocked_5cm missed_2cm hausdorff_scan_to_twin_m "
-    "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings",
+    "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings "
+    "surface_accuracy_median_m surface_accuracy_p95_m surface_completeness surface_normal_consistency",
     "scene": "bodies geoms nq nv nu robot_kind robot_repairs settle_speed_m_s physics_steps_per_s",
     "policy": "env_steps seconds env_steps_per_s physics_steps_per_s success_rate return_mean crashes engine",
     "validation": "verdict success_rate success_lower success_upper trials scenarios",
@@ -54,6 +55,7 @@ def artifact(kind: str):
             bodies=(SimpleNamespace(role="object", geoms=Anything().geoms),),
             audit=audit,
             openings=(),
+            surface=None,
         )
     if kind == "policy":
         info = SimpleNamespace(training=training)

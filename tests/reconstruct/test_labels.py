@@ -45,7 +45,9 @@ def install(tmp_path, monkeypatch):
 
 def parts() -> tuple[list[Part], Cloud]:
     points = np.random.default_rng(0).random((8, 3))
-    cloud = Cloud(points, points, np.full((8, 3), 9, np.uint8), np.arange(8), 0.01, 0.01, 0.001)
+    cloud = Cloud(
+        points, points, np.full((8, 3), 9, np.uint8), np.arange(8), 0.01, 0.01, 0.001, np.ones(8)
+    )
     small = make_geom("box", (0.05, 0.05, 0.05), np.zeros(3), np.eye(3))
     large = make_geom("box", (0.5, 0.5, 0.5), np.zeros(3), np.eye(3))
     return [

@@ -65,7 +65,9 @@ def test_noise_pulls_no_wall_out():
 def test_a_wall_with_a_seen_niche_behind_it_is_no_half_space():
     wall = Plane(np.array([0.0, 0.0, 1.0]), 0.0)
     points = face(lambda x, y: np.zeros_like(x))
-    cloud = Cloud(points, points, points[:0], np.arange(len(points)), 0.02, 0.02, 0.001)
+    cloud = Cloud(
+        points, points, points[:0], np.arange(len(points)), 0.02, 0.02, 0.001, np.ones(len(points))
+    )
     air = np.column_stack([np.zeros((1000, 2)), np.full(1000, 0.5)])
     assert is_half_space(wall, cloud, NOTHING_SEEN, air)
     niche = air.copy()
