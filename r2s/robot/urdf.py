@@ -359,6 +359,8 @@ class _Reader:
             if joint.mimic is None:
                 continue
             leader = by_name.get(self.names.of("joint", joint.mimic[0]))
+            if leader is None:
+                leader = self._prefixed_leader(robot, joint)
             multiplier, offset = joint.mimic[1:]
             seen = {joint.name}
             while leader is not None and leader.mimic is not None and leader.name not in seen:
@@ -377,6 +379,30 @@ class _Reader:
                 joint.mimic = None
             else:
                 joint.mimic = (leader.name, multiplier, offset)
+
+    def _prefixed_leader(
+        self, robot: Description, joint: JointDescription
+    ) -> JointDescription | None:
+        """Return the one joint above `joint` whose name ends with that of the missing leader.
+
+        A limb that was copied with a prefix (`Left_index_q1`) often keeps the names of its mimics.
+        """
+        assert joint.mimic is not None
+        body = next(body for body in robot.bodies if joint in body.joints)
+        above: list[JointDescription] = []
+        while body.parent is not None:
+            body = robot.body(body.parent)
+            above += [each for each in body.joints if each.name.endswith(joint.mimic[0])]
+        if len(above) != 1:
+            return None
+        robot.repair(
+            "mimic-leader",
+            joint.name,
+            joint.mimic[0],
+            above[0].name,
+            "no such joint; the only one above it whose name ends so",
+        )
+        return above[0]
 
     def broken(self, what: str, why: str) -> R2SError:
         return R2SError(
