@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
 
 from r2s.core.errors import R2SError
 from r2s.robot.urdf_elements import is_xacro
 from r2s.robot.xmlfile import read_xml
+
+# What an expression, an argument without a value, or a file that is not there raises in xacro.
+_IN_EXPRESSIONS = (
+    ArithmeticError, AttributeError, ExpatError, LookupError, NameError, OSError, SyntaxError,
+    TypeError, ValueError,
+)  # fmt: skip
 
 
 def read_urdf_xml(path: Path, package_path: tuple[Path, ...] = ()) -> ET.Element:
@@ -41,8 +50,8 @@ def _expanded(path: Path, package_path: tuple[Path, ...]) -> tuple[str, tuple[Pa
 @lru_cache(maxsize=4)
 def _expand(path: Path, package_path: tuple[Path, ...], stamp: int) -> tuple[str, tuple[Path, ...]]:
     try:
-        import xacro
-        import xacrodoc
+        xacrodoc: Any = import_module("xacrodoc")  # lets $(find PACKAGE) work without ROS
+        xacro: Any = import_module("xacro")
     except ImportError as exc:
         raise R2SError(
             "R2S-ROBOT-006",
@@ -52,12 +61,14 @@ def _expand(path: Path, package_path: tuple[Path, ...], stamp: int) -> tuple[str
             remedy="pip install 'r2s-pipeline[robots]'   "
             f"# or: xacro {path.name} > robot.urdf && r2s robot robot.urdf",
         ) from exc
-    xacrodoc.packages.reset()
-    xacrodoc.packages.look_in([str(folder) for folder in package_path])
+    packages = xacrodoc.packages
+    packages.reset()
+    packages.look_in([str(folder) for folder in package_path])
+    packages.walk_up_from(str(path))
     xacro.all_includes.clear()
     try:
-        text = xacrodoc.XacroDoc.from_file(str(path), resolve_packages=False).to_urdf_string()
-    except Exception as exc:  # expressions of the file may raise anything
+        text = xacro.process_file(str(path), mappings={}).toxml()
+    except (xacro.XacroException, packages.PackageNotFoundError, *_IN_EXPRESSIONS) as exc:
         first = " ".join(str(exc).split()) or type(exc).__name__
         raise R2SError(
             "R2S-ROBOT-009",

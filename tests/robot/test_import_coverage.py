@@ -6,6 +6,7 @@ CI takes a handful of the most different ones; `nox -s bench` all of them, and p
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,6 +34,16 @@ SHARED = (
     "staubli_tx40/urdf/tx40_mdh_modified.urdf",
     "unitree_go1/go1.xml",
 )
+# Kinds by folder of example-robot-data (and the shared robots'), as their makers would say.
+KINDS = {
+    "quadruped": "a1 anymal_b anymal_c b1 centauro go1 go2 hyq laikago quadruped solo unitree_go1",
+    "biped": "alexander bolt g1 human icub romeo simple_humanoid talos",
+    "arm": "alex asr double_pendulum kinova panda so_arm so_arm100 staubli ur xarm z1 baxter",
+    "hand": "allegro finger_edu",
+    "mobile_manipulator": "pr2 tiago tiago_pro",
+    "aerial": "borinot hector hextilt iris",
+}
+ARM_OF_A_BIPED = "talos_left_arm"
 AT_LEAST = 64  # of example-robot-data's 69 URDFs
 
 
@@ -71,9 +82,20 @@ def test_every_robot_imports_or_is_refused_by_name(example_robots, tmp_path):
     rows = [_row(path, tmp_path) for path in paths]
     print("\n" + "\n".join(_lines(rows)))
     assert [row for row in rows if row["failures"]] == []
+    assert [row["robot"] for row in rows if row["kind"] not in ("-", _kind(row["path"]))] == []
     if not only:
         imported = [row for row in rows if row["verdict"] == "ok" and "shared" not in row["path"]]
         assert len(imported) >= AT_LEAST
+
+
+def _kind(path: str) -> str:
+    """Return the kind of the longest prefix that the robot's folder begins with."""
+    if ARM_OF_A_BIPED in path:
+        return "arm"
+    folder = re.search(r"robots/([^/]+)/", path)
+    assert folder is not None
+    prefixes = [(prefix, kind) for kind, names in KINDS.items() for prefix in names.split()]
+    return max((len(p), k) for p, k in prefixes if folder[1].startswith(p))[1]
 
 
 def _row(path: Path, scratch: Path) -> dict:

@@ -215,12 +215,6 @@ def test_the_word_doctype_in_a_comment_is_not_refused(tmp_path):
     [
         ("<robot", "R2S-ROBOT-004", "well-formed"),
         ("<sdf/>", "R2S-ROBOT-005", "<sdf>"),
-        (
-            "<robot xmlns:xacro='http://ros.org/wiki/xacro'><xacro:a/></robot>",
-            "R2S-ROBOT-006",
-            "xacro",
-        ),
-        ("<robot><link name='${prefix}a'/></robot>", "R2S-ROBOT-006", "xacro"),
         ("<robot/>", "R2S-ROBOT-007", "no link"),
         (f"<robot>{link('a')}{joint('j', 'a', 'b')}</robot>", "R2S-ROBOT-007", "'b'"),
         (
