@@ -16,7 +16,8 @@ nox.options.default_venv_backend = "venv"
 
 def _install(session: nox.Session) -> None:
     session.install("-c", "constraints.txt", "-e", ".[dev]")
-    session.install("--no-deps", "example-robot-data")
+    # Without its dependencies yourdfpy brings none of the engines that change what trimesh does.
+    session.install("--no-deps", "example-robot-data", "yourdfpy", "lxml", "six")
 
 
 @nox.session

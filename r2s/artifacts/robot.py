@@ -17,6 +17,12 @@ EXACT_GROUP = 3  # hulls of the original collision meshes; only in scene.xml
 TRAIN_GROUP = 4  # spheres and capsules (boxes where needed); only in scene_train.xml
 
 
+Kind = Literal[
+    "arm", "quadruped", "biped", "mobile", "mobile_manipulator", "hand", "aerial", "other"
+]  # fmt: skip
+Drive = Literal["", "differential", "omni", "ackermann"]
+
+
 class Joint(Frozen):
     """A controllable degree of freedom.
 
@@ -27,6 +33,7 @@ class Joint(Frozen):
         home: position at the home pose.
         kp, kd: gains of its position actuator [N*m/rad, N*m*s/rad].
         mimics: joint it follows through an equality, or ""; such a joint has no actuator.
+        control: what its actuator takes: a position, or a velocity (wheels; kp is 0 then).
     """
 
     name: str
@@ -40,6 +47,7 @@ class Joint(Frozen):
     kp: float = 0.0
     kd: float = 0.0
     mimics: str = ""
+    control: Literal["position", "velocity"] = "position"
 
 
 class Repair(Frozen):
@@ -57,7 +65,8 @@ class RobotInfo(Frozen):
 
     Attributes:
         name: model name, lower case (`so101`, `panda`, `go1`).
-        kind: what kind of robot it is, found from the tree.
+        kind: what kind of robot it is, found from the tree (`biped` with or without arms) or said by
+            its profile; `evidence` says why, one finding each.
         base: `fixed` or `floating`. robot.xml never has the free joint: the scene adds it.
         base_body: name of the root body in robot.xml.
         joints: in tree order.
@@ -65,6 +74,8 @@ class RobotInfo(Frozen):
         gripper: joints held at home by an arm task that does not use them.
         chain: base to end effector, or None; `ee_site` is the site of robot.xml at its tip.
         feet: body names that touch the ground, for legged robots.
+        wheels: joints that roll the base, driven by velocity; `drive` says how they steer it.
+        action_scale: factor on the default range of a policy's actions.
         imu_site: site that carries the IMU of a floating base, or "".
         base_height_m: height of the base frame above ground at the home pose (floating), else 0.
         reach_m: largest distance from base to end effector found by sampling, 0 without a chain.
@@ -75,7 +86,8 @@ class RobotInfo(Frozen):
     """
 
     name: str
-    kind: Literal["arm", "quadruped", "biped", "mobile", "hand", "other"]
+    kind: Kind
+    evidence: tuple[str, ...] = ()
     base: Literal["fixed", "floating"]
     base_body: str
     joints: tuple[Joint, ...]
@@ -84,6 +96,9 @@ class RobotInfo(Frozen):
     chain: Chain | None = None
     ee_site: str = ""
     feet: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
+    drive: Drive = ""
+    action_scale: float = 1.0
     imu_site: str = ""
     base_height_m: float = 0.0
     reach_m: float = 0.0

@@ -67,6 +67,13 @@ def reconstruct(scan_made: Step | str, name: str, settings: Settings) -> Step:
     )
 
 
+def description(wanted: str) -> Path:
+    """Return the description file that a word of the command line means: a path or a package's robot."""
+    from r2s.robot.packaged import is_packaged, packaged_file
+
+    return packaged_file(wanted) if is_packaged(wanted) else Path(wanted).expanduser()
+
+
 def robot(description: Path, settings: Settings) -> Step:
     """Return the step that makes `robot/<model>` from a URDF or MJCF file."""
     return Step(
@@ -268,7 +275,7 @@ def robot_for(store: Store, wanted: str | None, name: str, settings: Settings) -
         UsageError: nothing says which robot.
     """
     if wanted is not None:
-        path = Path(wanted).expanduser()
+        path = description(wanted)
         if wanted.startswith("robot/") and not path.exists() and is_name(wanted):
             return found(store, wanted, remedy="r2s robot ROBOT.urdf")
         return robot(path, settings)

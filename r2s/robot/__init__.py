@@ -2,6 +2,7 @@
 
 Reading order: `stage` (table of contents), `description` (what both readers produce), `urdf` and
 `mjcf` (the readers), `resolve` and `meshes` (files), `inertia` (repairs), `colliders` (hulls,
-spheres, capsules), `write` (description to MJCF), `selfcollision`, `morphology` (what kind of robot),
-`home`, `actuators`, `kinematics` (chain, reach).
+spheres, capsules), `write` (description to MJCF), `selfcollision`, `morphology` (limbs), `kinds` (what
+kind of robot, with evidence), `profile` (a person's word), `posture`, `home`, `stance` (the pose it
+starts in), `mimics`, `actuators`, `kinematics` (chain, reach). Optional: `xacro`, `packaged`.
 """

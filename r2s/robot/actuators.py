@@ -5,7 +5,7 @@ kp = I w^2 and kd = 2 z I w, with I the joint's entry of the mass matrix at home
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ ARMATURE_PER_EFFORT = 1e-3
 ARMATURE_RANGE = (1e-3, 0.2)
 DEFAULT_VELOCITY = {"hinge": np.pi, "slide": 0.5}  # rad/s, m/s
 PASSIVE_DAMPING_RATIO = 0.1
+HOLDING_MARGIN = 1.1  # an effort below this many times the gravity load at home does not hold it
 EFFORT_MARGIN = 2.0  # over the largest gravity load found by sampling
 MIN_EFFORT = {"hinge": 0.5, "slide": 5.0}  # N*m, N
 
@@ -30,6 +31,7 @@ def decide_controls(
     *,
     natural_frequency_hz: float,
     damping_ratio: float,
+    wheels: Sequence[str] = (),
 ) -> Controls:
     """Return joints with gains, and which of them are actuated.
 
@@ -37,11 +39,12 @@ def decide_controls(
         model: compiled robot without actuators and armature.
         home: home position of each joint.
         qpos: (n, nq) configurations over which the gravity load is taken.
+        wheels: joints that are driven by velocity.
     """
-    inertia, gravity = _loads(model, home, qpos)
+    inertia, gravity, at_home = _loads(model, home, qpos)
     joints, damping, armature = [], {}, {}
     for index, joint in enumerate(robot.joints):
-        effort = _effort(robot, joint, gravity[index])
+        effort = _effort(robot, joint, gravity[index], at_home[index])
         low_a, high_a = ARMATURE_RANGE
         rotor = joint.armature
         if rotor is None:
@@ -49,6 +52,7 @@ def decide_controls(
         total = float(inertia[index]) + rotor
         w = 2 * np.pi * natural_frequency_hz
         actuated = joint.mimic is None and not joint.passive
+        rolls = actuated and joint.name in wheels
         kp = joint.kp if joint.kp is not None else total * w * w
         kd = joint.kd if joint.kd is not None else 2 * damping_ratio * total * w
         damping[joint.name] = _round(
@@ -67,17 +71,20 @@ def decide_controls(
                 velocity=joint.velocity or float(DEFAULT_VELOCITY[joint.kind]),
                 effort=_round(effort),
                 home=float(home[joint.name]),
-                kp=_round(kp) if actuated else 0.0,
+                kp=_round(kp) if actuated and not rolls else 0.0,
                 kd=_round(kd) if actuated else 0.0,
                 mimics=joint.mimic[0] if joint.mimic else "",
+                control="velocity" if rolls else "position",
             )
         )
     names = tuple(j.name for j in robot.joints if j.mimic is None and not j.passive)
     return Controls(tuple(joints), names, damping, armature)
 
 
-def _loads(model, home: Mapping[str, float], qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (nv,) diagonal of the mass matrix at home, and (nv,) largest gravity load."""
+def _loads(
+    model, home: Mapping[str, float], qpos: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (nv,) diagonal of the mass matrix at home, largest gravity load, and that at home."""
     import mujoco
 
     data = mujoco.MjData(model)
@@ -86,7 +93,8 @@ def _loads(model, home: Mapping[str, float], qpos: np.ndarray) -> tuple[np.ndarr
     mujoco.mj_forward(model, data)
     full = np.zeros((model.nv, model.nv))
     mujoco.mj_fullM(model, data, full)
-    load = np.abs(data.qfrc_bias).copy()
+    at_home = np.abs(data.qfrc_bias)
+    load = at_home
     for configuration in qpos[:: max(1, len(qpos) // 200)]:
         data.qpos[:] = configuration
         mujoco.mj_kinematics(model, data)
@@ -94,10 +102,22 @@ def _loads(model, home: Mapping[str, float], qpos: np.ndarray) -> tuple[np.ndarr
         mujoco.mj_crb(model, data)
         mujoco.mj_rne(model, data, 0, data.qfrc_bias)
         load = np.maximum(load, np.abs(data.qfrc_bias))
-    return np.diag(full).copy(), load
+    return np.diag(full).copy(), load, at_home
 
 
-def _effort(robot: Description, joint: JointDescription, load: float) -> float:
+def _effort(robot: Description, joint: JointDescription, load: float, at_home: float) -> float:
+    """Return the limit of effort: the file's, if it can hold the home pose."""
+    driven = joint.mimic is None and not joint.passive
+    if joint.effort and driven and joint.effort < HOLDING_MARGIN * at_home:
+        effort = EFFORT_MARGIN * float(at_home)
+        robot.repair(
+            "weak-effort-limit",
+            joint.name,
+            f"{joint.effort:.4g}",
+            f"{effort:.4g}",
+            f"gravity alone asks {at_home:.4g} at home; the machine has springs or counterweights",
+        )
+        return effort
     if joint.effort and joint.effort > 0:
         return joint.effort
     effort = max(EFFORT_MARGIN * float(load), MIN_EFFORT[joint.kind])

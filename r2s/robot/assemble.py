@@ -15,26 +15,39 @@ from r2s.core.errors import R2SError
 from r2s.robot.actuators import decide_controls
 from r2s.robot.colliders import LinkColliders, fit_colliders
 from r2s.robot.description import Description, Mesh, Site
-from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral, upright
 from r2s.robot.inertia import repair_inertias
-from r2s.robot.kinematics import chain_to_site, reach_m
+from r2s.robot.kinds import classify
+from r2s.robot.kinematics import chain_to_site
 from r2s.robot.meshes import for_pictures
+from r2s.robot.mimics import widen_followers
 from r2s.robot.morphology import (
     Morphology,
     add_ee_site,
     body_points,
-    classify,
     frames_to_sites,
     weld_root,
     welded,
 )
 from r2s.robot.names import legal_name
+from r2s.robot.posture import (
+    choose_feet,
+    choose_home,
+    lowest_height,
+    mimic_ids,
+    stance_evidence,
+    without_home_contacts,
+)
+from r2s.robot.profile import (
+    add_named_site,
+    apply_to_joints,
+    apply_to_morphology,
+    read_profile,
+)
 from r2s.robot.selfcollision import (
     Samples,
     excluded_pairs,
     sample_configurations,
     touching,
-    with_mimics,
 )
 from r2s.robot.sources import is_mjcf
 from r2s.robot.write import compile_files, write_robot
@@ -52,24 +65,30 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     Raises:
         R2SError: the file cannot be read, or no simulation of it is possible.
     """
+    profile = read_profile(config.profile_file)
     robot = _read(path, config)
     repair_inertias(robot)
+    widen_followers(robot)
     frames_to_sites(robot)
+    if config.strict:
+        refuse_repairs(robot, path)
+    apply_to_joints(robot, profile)
     context.progress("robot: colliders", 0.2, 1.0)
     colliders = fit_colliders(robot)
     _thin_visuals(robot)
     context.stop_if_cancelled()
-    morphology = classify(robot)
+    morphology = apply_to_morphology(robot, classify(robot), profile)
     floating = _floating(robot, morphology, config)
-    ee_site = add_ee_site(robot, morphology)
+    named = profile.end_effector
+    ee_site = add_named_site(robot, named) if named else add_ee_site(robot, morphology)
     imu_site = _imu_site(robot) if floating else ""
     context.progress("robot: self-collision", 0.4, 1.0)
     samples = _sample(robot, colliders, config.samples, context)
     exclude = excluded_pairs(samples, sorted(colliders), _adjacent(robot, colliders))
     context.progress("robot: home pose", 0.8, 1.0)
     plain = _compile(robot, colliders, exclude, path)
-    home, reach = _home(robot, plain, morphology, ee_site, samples, context.seed)
-    exclude = _without_home_contacts(robot, plain, home, exclude)
+    home, reach = choose_home(robot, plain, morphology, ee_site, samples, context.seed)
+    exclude = without_home_contacts(robot, plain, home, exclude)
     controls = decide_controls(
         robot,
         plain,
@@ -77,14 +96,19 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         samples.qpos,
         natural_frequency_hz=config.natural_frequency_hz,
         damping_ratio=config.damping_ratio,
+        wheels=morphology.wheels,
     )
     files = write_robot(robot, colliders, controls=controls, exclude=exclude)
     model = compile_files(files)
     base = robot.bodies[0].name
-    lowest = _lowest(model, home)
+    lowest = lowest_height(model, home)
+    feet = profile.feet or choose_feet(robot, model, morphology, home)
+    if config.strict:
+        refuse_repairs(robot, path)
     info = RobotInfo(
         name=_name(robot, path, config),
         kind=morphology.kind,
+        evidence=(*morphology.evidence, *stance_evidence(model, home, feet)),
         base="floating" if floating else "fixed",
         base_body=base,
         joints=controls.joints,
@@ -92,7 +116,10 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         gripper=tuple(name for name in morphology.gripper if name in controls.actuators),
         chain=chain_to_site(model, base, ee_site) if ee_site else None,
         ee_site=ee_site,
-        feet=_feet(robot, model, morphology, home),
+        feet=feet,
+        wheels=morphology.wheels,
+        drive=morphology.drive,
+        action_scale=profile.action_scale,
         imu_site=imu_site,
         base_height_m=round(-lowest, 6) if floating else 0.0,
         reach_m=round(reach, 6),
@@ -105,6 +132,23 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     )
     context.progress("robot: done", 1.0, 1.0)
     return Robot(info, files)
+
+
+def refuse_repairs(robot: Description, path: Path) -> None:
+    """Refuse a robot that is not as its file says (`--strict`).
+
+    Raises:
+        R2SError: it names the first repair.
+    """
+    if robot.repairs:
+        first, count = robot.repairs[0], len(robot.repairs)
+        raise R2SError(
+            "R2S-ROBOT-032",
+            f"{first.element} needs the repair {first.rule}: {first.before} -> {first.after}",
+            where=str(path),
+            why=f"{first.reason}; it is the first of {count} so far, and --strict repairs nothing",
+            remedy=f"mend the file, or r2s robot inspect {path}   # lists all repairs",
+        )
 
 
 def _read(path: Path, config: Config) -> Description:
@@ -148,7 +192,8 @@ def _floating(robot: Description, morphology: Morphology, config: Config) -> boo
         return config.base == "floating"
     if robot.floating is not None:
         return robot.floating
-    return morphology.kind in ("quadruped", "biped", "mobile")
+    # A base whose wheels the file fixes stands where it is put.
+    return morphology.kind in ("quadruped", "biped", "aerial") or bool(morphology.wheels)
 
 
 def _imu_site(robot: Description) -> str:
@@ -185,16 +230,8 @@ def _compile(
 def _sample(robot, colliders, count: int, context: StageContext) -> Samples:
     exact = _compile(robot, colliders, (), Path(robot.name), (EXACT_GROUP,))
     train = _compile(robot, colliders, (), Path(robot.name), (TRAIN_GROUP,))
-    qpos = sample_configurations(exact, _mimics(robot, exact), count, context.seed)
+    qpos = sample_configurations(exact, mimic_ids(robot, exact), count, context.seed)
     return Samples(qpos, touching(exact, qpos), touching(train, qpos))
-
-
-def _mimics(robot: Description, model) -> list[tuple[int, int, float, float]]:
-    return [
-        (model.joint(joint.name).id, model.joint(joint.mimic[0]).id, *joint.mimic[1:])
-        for joint in robot.joints
-        if joint.mimic
-    ]
 
 
 def _adjacent(robot: Description, colliders) -> list[tuple[str, str]]:
@@ -207,90 +244,6 @@ def _adjacent(robot: Description, colliders) -> list[tuple[str, str]]:
             if root[one] != root[other] and parent is not None and root[parent] == root[one]:
                 pairs.append((one, other))
     return pairs
-
-
-def _home(robot, model, morphology: Morphology, ee_site: str, samples: Samples, seed: int):
-    """Return the home position of each joint by name, and the reach [m]."""
-    # The zero pose of an arm is often stretched out; that of a legged robot is its upright stance.
-    pose = neutral if morphology.kind == "arm" else upright
-    start = np.array([pose(model, joint) for joint in range(model.njnt)])
-    for name in morphology.gripper:
-        joint = model.joint(name).id
-        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (0.0, 0.0)
-        near, far = (low, high) if abs(low) <= abs(high) else (high, low)
-        start[joint] = near + GRIPPER_OPEN * (far - near)
-    given = {name: value for name, value in robot.home.items() if value is not None}
-    for name, value in given.items():
-        start[model.joint(name).id] = value
-    mimics = _mimics(robot, model)
-    start = with_mimics(start, mimics)
-    reach = reach_m(model, samples.qpos, ee_site) if ee_site else 0.0
-    q = start
-    if not given and morphology.legs and morphology.kind == "quadruped":
-        q = legged_home(model, morphology, start)
-    elif not given and morphology.kind == "arm" and morphology.arm is not None:
-        joints = [model.joint(name).id for name in morphology.arm.joints]
-        free = _Free(model)
-        q = arm_home(model, ee_site, joints, samples.qpos, reach, free, start, seed)
-    q = with_mimics(np.round(q, 6), mimics)
-    return {joint.name: float(q[model.joint(joint.name).id]) + 0.0 for joint in robot.joints}, reach
-
-
-class _Free:
-    """Whether a configuration touches itself with neither collider set."""
-
-    def __init__(self, model):
-        import mujoco
-
-        self.mujoco, self.model, self.data = mujoco, model, mujoco.MjData(model)
-
-    def __call__(self, q: np.ndarray) -> bool:
-        self.data.qpos[:] = q
-        self.mujoco.mj_kinematics(self.model, self.data)
-        self.mujoco.mj_collision(self.model, self.data)
-        return not bool((self.data.contact.dist < 0).any())
-
-
-def _at(model, home: Mapping[str, float]):
-    import mujoco
-
-    data = mujoco.MjData(model)
-    for name, value in home.items():
-        data.joint(name).qpos[0] = value
-    mujoco.mj_kinematics(model, data)
-    return data
-
-
-def _without_home_contacts(robot, model, home: Mapping[str, float], exclude):
-    """Exclude pairs that touch at home: no pose would be at rest with them, and none was found without."""
-    q = np.array([home[model.joint(joint).name] for joint in range(model.njnt)])
-    found = sorted(set(touching(model, q[None])) - set(exclude))
-    for one, other in found:
-        robot.repair(
-            "home-contact", f"{one} {other}", "touch at home", "excluded", "the home pose must rest"
-        )
-    return tuple(sorted({*exclude, *found}))
-
-
-def _lowest(model, home: Mapping[str, float]) -> float:
-    data = _at(model, home)
-    heights = [lowest_point(model, data, g) for g in range(model.ngeom) if model.geom_contype[g]]
-    return min(heights, default=0.0)
-
-
-def _feet(robot, model, morphology: Morphology, home) -> tuple[str, ...]:
-    """Return, for each leg, the body whose collider is lowest at home."""
-    data = _at(model, home)
-    feet = []
-    for leg in morphology.legs:
-        group = {model.body(body.name).id for body in welded(robot, leg.body)}
-        geoms = [
-            g for g in range(model.ngeom) if model.geom_bodyid[g] in group and model.geom_contype[g]
-        ]
-        if geoms:
-            lowest = min(geoms, key=lambda g: lowest_point(model, data, g))
-            feet.append(model.body(int(model.geom_bodyid[lowest])).name)
-    return tuple(feet)
 
 
 def _base_radius(robot: Description) -> float:

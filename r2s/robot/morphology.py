@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from r2s.artifacts.robot import Drive, Kind
 from r2s.core import rigid
 from r2s.core.rigid import Array
-from r2s.robot.description import Body, Description, JointDescription, Site
+from r2s.robot.description import Body, Description, Site
 from r2s.robot.shapes import shape_points
-
-Kind = Literal["arm", "quadruped", "biped", "mobile", "hand", "other"]
 
 _GRIPPER = re.compile(r"gripper|finger|jaw|claw|knuckle|thumb|pinch|hand|pinky|grasp", re.I)
 _GRIPPER_LINK = re.compile(r"finger|moving.?jaw|claw|knuckle|thumb|pinky", re.I)
-_WHEEL = re.compile(r"wheel|caster|roller", re.I)
 # Frames that makers put where the tool is, best first.
 _TOOL_FRAMES = (
     r"tcp",
@@ -27,8 +24,11 @@ _TOOL_FRAMES = (
     r"^ee|ee_link|end.?eff",
     r"attachment|flange",
 )
-_HAND_EXTENT_M = 0.5
 _SAME_HEIGHT = 0.15  # feet end within this share of the robot's height above its lowest foot
+_LEG = re.compile(r"foot|feet|ankle|shank|calf|shin|knee|toe|sole|thigh|(^|_)leg", re.I)
+_ARM = re.compile(r"wrist|elbow|shoulder|hand|gripper|(^|_)arm", re.I)
+# Three or more short chains from one link at the end of a limb are fingers, whatever their names.
+_FINGERS, _FINGER_JOINTS, _JOINTS_BEFORE_FINGERS = 3, 4, 4
 
 
 @dataclass(frozen=True)
@@ -42,38 +42,23 @@ class Limb:
 
 @dataclass(frozen=True)
 class Morphology:
-    """What the tree shows. `arm` is the limb an end effector sits on, or None."""
+    """What the tree shows.
+
+    Attributes:
+        arm: the limb an end effector sits on, or None; it is one of `arms`.
+        wheels: joints that roll the base.
+        drive: how they do it, "" without wheels that turn.
+        evidence: why it is this kind, one finding each.
+    """
 
     kind: Kind
-    arm: Limb | None
-    legs: tuple[Limb, ...]
-    gripper: tuple[str, ...]
-
-
-def classify(robot: Description) -> Morphology:
-    """Return what kind of robot this is."""
-    gripper = _gripper_joints(robot)
-    limbs = _limbs(robot, gripper)
-    active = [joint for joint in robot.joints if not joint.mimic and not joint.passive]
-    wheels = [joint for joint in active if _is_wheel(robot, joint)]
-    if gripper and len(gripper) == len(robot.joints):
-        return Morphology("hand", None, (), ())
-    if not limbs:
-        return Morphology("mobile" if len(wheels) >= 2 else "other", None, (), ())
-    legs = _legs(robot, limbs)
-    if len(limbs) >= 3 and not legs and not wheels and 0 < _extent(robot) < _HAND_EXTENT_M:
-        return Morphology("hand", None, (), ())
-    arms = [limb for limb in limbs if limb not in legs and len(limb.joints) >= 2]
-    arm = max(arms, key=lambda limb: len(limb.joints), default=None)
-    if len(wheels) >= 2 and not legs:
-        return Morphology("mobile", arm, (), gripper)
-    if len(legs) == 4:
-        return Morphology("quadruped", arm, legs, gripper)
-    if len(legs) == 2:
-        return Morphology("biped", arm, legs, gripper)
-    if len(limbs) == 1 and arm is not None:
-        return Morphology("arm", arm, (), gripper)
-    return Morphology("other", arm, (), gripper)
+    arm: Limb | None = None
+    legs: tuple[Limb, ...] = ()
+    gripper: tuple[str, ...] = ()
+    arms: tuple[Limb, ...] = ()
+    wheels: tuple[str, ...] = ()
+    drive: Drive = ""
+    evidence: tuple[str, ...] = ()
 
 
 def weld_root(robot: Description, name: str) -> str:
@@ -88,6 +73,16 @@ def welded(robot: Description, name: str) -> list[Body]:
     """Return all bodies that move as one with `name`."""
     root = weld_root(robot, name)
     return [body for body in robot.bodies if weld_root(robot, body.name) == root]
+
+
+def joints_above(robot: Description, name: str) -> tuple[str, ...]:
+    """Return the independent joints between the root and a body, the root's first."""
+    found: list[str] = []
+    step: Body | None = robot.body(name)
+    while step is not None:
+        found = [joint.name for joint in step.joints if not joint.mimic] + found
+        step = robot.body(step.parent) if step.parent else None
+    return tuple(found)
 
 
 def zero_poses(robot: Description) -> dict[str, Array]:
@@ -158,7 +153,7 @@ def frames_to_sites(robot: Description) -> None:
             robot.bodies.remove(body)
 
 
-def _gripper_joints(robot: Description) -> tuple[str, ...]:
+def gripper_joints(robot: Description) -> tuple[str, ...]:
     """Return the joints that open and close: named so, and with nothing but their kind beyond them."""
     named = {
         joint.name
@@ -169,26 +164,25 @@ def _gripper_joints(robot: Description) -> tuple[str, ...]:
     result = set()
     for body in robot.bodies:
         for joint in body.joints:
-            beyond = [j.name for other in _below(robot, body) for j in other.joints]
+            beyond = [j.name for other in below(robot, body) for j in other.joints]
             if joint.name in named and all(name in named for name in beyond):
                 result.add(joint.name)
     return tuple(joint.name for joint in robot.joints if joint.name in result)
 
 
-def _below(robot: Description, body: Body) -> list[Body]:
+def below(robot: Description, body: Body) -> list[Body]:
     found = list(robot.children(body.name))
     for child in found:  # grows while it is walked
         found += robot.children(child.name)
     return found
 
 
-def _limbs(robot: Description, gripper: tuple[str, ...]) -> list[Limb]:
-    """Return the chains from the root to the last joints that are neither gripper nor wheel."""
-    skip = set(gripper)
+def limbs(robot: Description, skip: frozenset[str]) -> list[Limb]:
+    """Return the chains from the root to the last joints that are not in `skip` (grippers, wheels)."""
     movers = [
         body
         for body in robot.bodies
-        if any(j.name not in skip and not j.mimic and not _is_wheel(robot, j) for j in body.joints)
+        if any(j.name not in skip and not j.mimic for j in body.joints)
     ]
     inner = set()
     for body in movers:
@@ -197,47 +191,62 @@ def _limbs(robot: Description, gripper: tuple[str, ...]) -> list[Limb]:
             inner.add(parent)
             parent = robot.body(parent).parent
     poses = zero_poses(robot)
-    limbs = []
+    found = []
     for body in movers:
         if body.name in inner:
             continue
-        path: list[str] = []
-        step: Body | None = body
-        while step is not None:
-            path = [j.name for j in step.joints if not j.mimic and j.name not in skip] + path
-            step = robot.body(step.parent) if step.parent else None
+        path = tuple(name for name in joints_above(robot, body.name) if name not in skip)
         group = [b.name for b in welded(robot, body.name)]
         points = body_points(robot, group, robot.bodies[0].name)
         tip = points[np.argmin(points[:, 2])] if len(points) else poses[body.name][:3, 3]
-        limbs.append(Limb(body.name, tuple(path), (float(tip[0]), float(tip[1]), float(tip[2]))))
-    return limbs
+        found.append(Limb(body.name, path, (float(tip[0]), float(tip[1]), float(tip[2]))))
+    return found
 
 
-def _legs(robot: Description, limbs: list[Limb]) -> tuple[Limb, ...]:
-    """Return the limbs that end together at the bottom: two or four of the same number of joints."""
-    if len(limbs) < 2:
+def fingers(robot: Description, chains: list[Limb]) -> tuple[str, ...]:
+    """Return the joints of fingers that no name gave away: short chains from one link far from the root."""
+    by_palm: dict[str, list[tuple[str, ...]]] = {}
+    for limb in chains:
+        others = [set(other.joints) for other in chains if other is not limb]
+        own = [name for name in limb.joints if not any(name in other for other in others)]
+        shared = limb.joints[: len(limb.joints) - len(own)]
+        if own and len(own) <= _FINGER_JOINTS and len(shared) >= _JOINTS_BEFORE_FINGERS:
+            by_palm.setdefault(shared[-1], []).append(tuple(own))
+    found = {j for own in by_palm.values() if len(own) >= _FINGERS for each in own for j in each}
+    return tuple(joint.name for joint in robot.joints if joint.name in found)
+
+
+def legs(robot: Description, chains: list[Limb]) -> tuple[Limb, ...]:
+    """Return the limbs that carry the robot: two or four of as many joints each.
+
+    Those named so, else those that end together at its bottom and are not named as arms.
+    """
+    named = [limb for limb in chains if _named(robot, limb, _LEG)]
+    if _pairs_up(named):
+        return tuple(named)
+    chains = [limb for limb in chains if not _named(robot, limb, _ARM)]
+    if len(chains) < 2:
         return ()
-    bottom = min(limb.tip[2] for limb in limbs)
+    bottom = min(limb.tip[2] for limb in chains)
     root = body_points(
         robot, [b.name for b in welded(robot, robot.bodies[0].name)], robot.bodies[0].name
     )
     middle = float(np.median(root[:, 2])) if len(root) else 0.0
     height = max(middle - bottom, 1e-3)
-    low = [limb for limb in limbs if limb.tip[2] < bottom + _SAME_HEIGHT * height]
+    low = [limb for limb in chains if limb.tip[2] < bottom + _SAME_HEIGHT * height]
     low = [limb for limb in low if limb.tip[2] < middle]
-    counts = {len(limb.joints) for limb in low}
-    if len(low) in (2, 4) and len(counts) == 1 and min(counts) >= 2:
-        return tuple(low)
-    return ()
+    return tuple(low) if _pairs_up(low) else ()
 
 
-def _is_wheel(robot: Description, joint: JointDescription) -> bool:
-    return bool(_WHEEL.search(joint.name)) and joint.kind == "hinge" and not joint.limited
+def _pairs_up(found: list[Limb]) -> bool:
+    counts = {len(limb.joints) for limb in found}
+    return len(found) in (2, 4) and len(counts) == 1 and min(counts) >= 2
 
 
-def _extent(robot: Description) -> float:
-    points = body_points(robot, [body.name for body in robot.bodies], robot.bodies[0].name)
-    return float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) else 0.0
+def _named(robot: Description, limb: Limb, pattern: re.Pattern[str]) -> bool:
+    """Whether the last link, its joint, or what is welded to it has a name of the pattern."""
+    names = [body.name for body in welded(robot, limb.body)] + [limb.joints[-1]]
+    return any(pattern.search(name) for name in names)
 
 
 def _tool_frame(robot: Description, body: str) -> Site | None:
@@ -257,7 +266,7 @@ def _tool_point(robot: Description, body: str, gripper: tuple[str, ...]) -> tupl
     fingers = [
         b.name
         for b in robot.bodies
-        if any(j.name in gripper for j in b.joints) and b in _below(robot, robot.body(body))
+        if any(j.name in gripper for j in b.joints) and b in below(robot, robot.body(body))
     ]
     if fingers:
         tips = [_farthest(body_points(robot, [name], body)) for name in fingers]

@@ -20,9 +20,13 @@ def referenced_files(path: Path, package_path: tuple[Path, ...] = ()) -> list[Pa
 
         return mjcf_files(path, package_path)
     from r2s.robot.urdf import mesh_names
+    from r2s.robot.xacro import xacro_files
 
     resolver = Resolver(path, package_path)
-    found = {file for name in mesh_names(path) if (file := resolver.find(name)) is not None}
+    found = {
+        file for name in mesh_names(path, package_path) if (file := resolver.find(name)) is not None
+    }
+    found |= set(xacro_files(path, package_path))
     for mesh in list(found):
         if mesh.suffix.lower() == ".obj":  # its colours are in a second file
             found |= set(mesh.parent.glob(f"{mesh.stem}.mtl"))

@@ -12,7 +12,7 @@ from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.robot import Robot
 from r2s.core.context import StageContext
 
-STAGE_VERSION: int = 1
+STAGE_VERSION: int = 2
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "tolerance"
 TOOLS: tuple[str, ...] = ("mujoco", "trimesh", "scipy", "numpy")
 
@@ -36,18 +36,28 @@ class Config(Frozen):
         2000, ge=100, le=100_000, description="configurations sampled for self-collision and reach"
     )
     robot_name: str = Field("", description="name of the robot; empty: taken from the file")
+    profile: str = Field(
+        "", description="YAML file that overrides kind, home, gains, end effector, feet"
+    )
+    strict: bool = Field(False, description="refuse a robot that needs a repair, instead of it")
 
     @property
     def package_folders(self) -> tuple[Path, ...]:
         """`package_path` as whole paths."""
         return tuple(Path(folder).expanduser().resolve() for folder in self.package_path)
 
+    @property
+    def profile_file(self) -> Path | None:
+        """`profile` as a whole path."""
+        return Path(self.profile).expanduser().resolve() if self.profile else None
+
 
 def source_files(role: str, path: Path, config: Config) -> list[Path]:
-    """Return the description and every file it references that exists."""
+    """Return the description, every file it references that exists, and the profile."""
     from r2s.robot.sources import referenced_files
 
-    return referenced_files(path, config.package_folders)
+    profile = [config.profile_file] if config.profile_file else []
+    return [*referenced_files(path, config.package_folders), *profile]
 
 
 def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -> Robot:

@@ -17,7 +17,6 @@ from r2s.robot.urdf_elements import (
     UNLIMITED,
     count_below,
     finite,
-    is_xacro,
     link_of,
     primitive,
     read_colour,
@@ -26,7 +25,7 @@ from r2s.robot.urdf_elements import (
     read_origin,
     read_vector,
 )
-from r2s.robot.xmlfile import read_xml
+from r2s.robot.xacro import read_urdf_xml
 
 DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
 
@@ -44,9 +43,10 @@ def read_urdf(path: Path, package_path: tuple[Path, ...] = ()) -> Description:
         raise reader.broken("a number cannot be read", str(exc)) from exc
 
 
-def mesh_names(path: Path) -> list[str]:
+def mesh_names(path: Path, package_path: tuple[Path, ...] = ()) -> list[str]:
     """Return every mesh file name in a URDF, as written, without repeats."""
-    names = [mesh.get("filename", "") for mesh in read_xml(path).iter("mesh")]
+    root = read_urdf_xml(path, package_path)
+    names = [mesh.get("filename", "") for mesh in root.iter("mesh")]
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -59,7 +59,7 @@ class _Reader:
         self.colours: dict[str, tuple[float, float, float, float]] = {}
 
     def read(self) -> Description:
-        root = read_xml(self.path)
+        root = read_urdf_xml(self.path, self.resolver.package_path)
         self._check_root(root)
         for material in root.findall("material"):
             colour = read_colour(material)
@@ -81,14 +81,6 @@ class _Reader:
                 where=str(self.path),
                 why="a URDF begins with <robot>, an MJCF with <mujoco>",
                 remedy="pass a .urdf or an MJCF .xml; convert SDF or USD first",
-            )
-        if any(is_xacro(element) for element in root.iter()):
-            raise R2SError(
-                "R2S-ROBOT-006",
-                "this is a xacro file, not a URDF",
-                where=str(self.path),
-                why="its macros are expanded by the ROS tool xacro, which r2s does not contain",
-                remedy=f"xacro {self.path.name} > robot.urdf && r2s build-scene --robot robot.urdf",
             )
         if not root.findall("link"):
             raise self.broken("it has no link", "a robot needs at least one <link>")
@@ -359,6 +351,8 @@ class _Reader:
             if joint.mimic is None:
                 continue
             leader = by_name.get(self.names.of("joint", joint.mimic[0]))
+            if leader is None:
+                leader = self._prefixed_leader(robot, joint)
             multiplier, offset = joint.mimic[1:]
             seen = {joint.name}
             while leader is not None and leader.mimic is not None and leader.name not in seen:
@@ -377,6 +371,30 @@ class _Reader:
                 joint.mimic = None
             else:
                 joint.mimic = (leader.name, multiplier, offset)
+
+    def _prefixed_leader(
+        self, robot: Description, joint: JointDescription
+    ) -> JointDescription | None:
+        """Return the one joint above `joint` whose name ends with that of the missing leader.
+
+        A limb that was copied with a prefix (`Left_index_q1`) often keeps the names of its mimics.
+        """
+        assert joint.mimic is not None
+        body = next(body for body in robot.bodies if joint in body.joints)
+        above: list[JointDescription] = []
+        while body.parent is not None:
+            body = robot.body(body.parent)
+            above += [each for each in body.joints if each.name.endswith(joint.mimic[0])]
+        if len(above) != 1:
+            return None
+        robot.repair(
+            "mimic-leader",
+            joint.name,
+            joint.mimic[0],
+            above[0].name,
+            "no such joint; the only one above it whose name ends so",
+        )
+        return above[0]
 
     def broken(self, what: str, why: str) -> R2SError:
         return R2SError(

@@ -214,7 +214,13 @@ class _Writer:
             return
         actuator = ET.SubElement(self.root, "actuator")
         for joint in self.controls.joints:
-            if joint.name in self.controls.actuators:
+            if joint.name in self.controls.actuators and joint.control == "velocity":
+                ET.SubElement(
+                    actuator, "velocity", name=joint.name, joint=joint.name,
+                    kv=_text([joint.kd]), ctrlrange=_text([-joint.velocity, joint.velocity]),
+                    forcerange=_text([-joint.effort, joint.effort]),
+                )  # fmt: skip
+            elif joint.name in self.controls.actuators:
                 ET.SubElement(
                     actuator, "position", name=joint.name, joint=joint.name,
                     kp=_text([joint.kp]), kv=_text([joint.kd]),

@@ -55,7 +55,9 @@ def task_impossible(robot: RobotInfo, task: str, missing: str, other: str) -> R2
         f"{robot.name} cannot do the task {task!r}: it {missing}",
         where=f"robot kind {robot.kind}, base {robot.base}",
         why="the task's signals and actions do not exist on this robot",
-        remedy=f"the same command with --task {other}" if other else "choose another robot",
+        remedy=f"the same command with --task {other}"
+        if other
+        else "choose another robot, or say what it is: --robot-profile FILE with `kind: ...`",
     )
 
 

@@ -78,7 +78,11 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     )  # fmt: skip
     names = ("joint_pos", "joint_vel", "joint_target", "last_action", "goal_pos", "ee_to_goal")
     return Vocabulary(
-        signals, names, ("ee_pos",), relative_actions(joints, control_s), tuple(sensors)
+        signals,
+        names,
+        ("ee_pos",),
+        relative_actions(joints, control_s, robot.action_scale),
+        tuple(sensors),
     )
 
 
@@ -138,18 +142,21 @@ def velocity_vocabulary(robot: RobotInfo) -> Vocabulary:
         "base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "last_action", "command_velocity",
     )  # fmt: skip
     return Vocabulary(
-        signals, names, ("base_lin_vel",), absolute_actions(action_joints(robot, "velocity")),
+        signals, names, ("base_lin_vel",),
+        absolute_actions(action_joints(robot, "velocity"), robot.action_scale),
         tuple(sensors), tuple(sites),
     )  # fmt: skip
 
 
-def relative_actions(joints: tuple[Joint, ...], control_s: float) -> ActionSpec:
+def relative_actions(
+    joints: tuple[Joint, ...], control_s: float, factor: float = 1.0
+) -> ActionSpec:
     """Return actions that move the last target: bounded speed, and a policy that does nothing holds."""
     scale = []
     for joint in joints:
         speed = RELATIVE_SPEED_RAD_S if joint.kind == "hinge" else RELATIVE_SPEED_M_S
         limit = RELATIVE_SHARE * joint.velocity if joint.velocity > 0 else speed
-        scale.append(round(min(speed, limit) * control_s, 6))
+        scale.append(round(factor * min(speed, limit) * control_s, 6))
     low, high = limits(joints)
     return ActionSpec(
         joints=tuple(joint.name for joint in joints), mode="relative", scale=tuple(scale),
@@ -157,11 +164,11 @@ def relative_actions(joints: tuple[Joint, ...], control_s: float) -> ActionSpec:
     )  # fmt: skip
 
 
-def absolute_actions(joints: tuple[Joint, ...]) -> ActionSpec:
+def absolute_actions(joints: tuple[Joint, ...], factor: float = 1.0) -> ActionSpec:
     """Return actions about the home pose."""
     low, high = limits(joints)
     scale = [
-        round(min(ABSOLUTE_RAD, ABSOLUTE_SHARE * max(joint.home - a, b - joint.home)), 6)
+        round(factor * min(ABSOLUTE_RAD, ABSOLUTE_SHARE * max(joint.home - a, b - joint.home)), 6)
         for joint, a, b in zip(joints, low, high, strict=True)
     ]
     return ActionSpec(

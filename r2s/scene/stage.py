@@ -19,7 +19,7 @@ from r2s.scene.errors import contradiction
 if TYPE_CHECKING:
     from r2s.scene.twin import Twin
 
-STAGE_VERSION: int = 6
+STAGE_VERSION: int = 7
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 
@@ -184,6 +184,10 @@ class Samples:
     simple_fraction: float | None
 
 
+# Imported, simulated, drawn; r2s has nothing to train them for.
+WITHOUT_TASK = ("hand", "aerial", "other")
+
+
 def chosen_task(config: Config, robot: Robot) -> str:
     """Return the task, checked against what the robot is.
 
@@ -196,6 +200,8 @@ def chosen_task(config: Config, robot: Robot) -> str:
     task = config.task
     if task == "auto":
         task = "velocity" if info.base == "floating" else "reach"
+    if info.kind in WITHOUT_TASK:
+        raise task_impossible(info, task, f"is of kind {info.kind!r}, for which there is none", "")
     if task == "reach" and (info.chain is None or not info.ee_site):
         other = "velocity" if info.base == "floating" else ""
         raise task_impossible(info, task, "has no arm with an end effector", other)
@@ -205,6 +211,8 @@ def chosen_task(config: Config, robot: Robot) -> str:
         raise task_impossible(info, task, "is bolted down", "reach")
     if not info.actuators:
         raise task_impossible(info, task, "has no actuators", "")
+    if task == "velocity" and not info.feet:
+        raise task_impossible(info, task, "has no legs to walk on", "")
     return task
 
 

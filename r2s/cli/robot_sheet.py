@@ -1,0 +1,118 @@
+"""What `r2s robot inspect` shows of a robot: tree, masses, joints, actuators, colliders, repairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot
+from r2s.cli.output import columns
+
+JOINT_HEAD = ("joint", "kind", "limits", "home", "velocity", "effort", "actuator", "kp", "kd")
+COLLIDER_HEAD = ("link", "exact", "training", "p95 apart [mm]")
+
+
+def sheet(robot: Robot) -> str:
+    """Return the whole sheet as text."""
+    from r2s.engine.names import printable
+
+    facts = document(robot)
+    info = robot.info
+    what = f"{info.kind}, {info.base} base" + (f", {info.drive} drive" if info.drive else "")
+    lines = [f"{info.name}: {what}, {info.mass_kg:.3f} kg"]
+    lines += [f"  {each}" for each in info.evidence]
+    if info.ee_site:
+        lines.append(f"  end effector {info.ee_site}, reach {info.reach_m:.2f} m")
+    if info.feet:
+        lines.append(f"  feet: {', '.join(info.feet)}")
+    lines += ["", "tree"]
+    lines += [
+        f"  {'  ' * row['depth']}{row['link']}  {row['mass_kg']:.3f} kg"
+        + (f"  <- {', '.join(row['joints'])}" if row["joints"] else "")
+        for row in facts["tree"]
+    ]
+    if info.joints:
+        lines += ["", columns([JOINT_HEAD, *map(_joint, info.joints)])]
+    budget = facts["colliders"]
+    rows = [
+        (link, str(each["exact"]), str(each["train"]), f"{1000 * each['error_m']:.1f}")
+        for link, each in budget["links"].items()
+    ]
+    lines += ["", columns([COLLIDER_HEAD, *rows])]
+    lines.append(
+        f"{budget['exact']} exact and {budget['train']} training colliders; of "
+        f"{budget['pairs']} pairs of links {budget['excluded']} are left out, "
+        f"{budget['train_geom_pairs']} pairs of training colliders may touch"
+    )
+    lines += ["", f"{len(info.repairs)} repairs"]
+    lines += [
+        f"  {each.element}: {each.rule}: {each.before} -> {each.after} ({each.reason})"
+        for each in info.repairs
+    ]
+    return "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
+
+
+def document(robot: Robot) -> dict[str, Any]:
+    """Return the same as data."""
+    from r2s.robot.write import compile_files
+
+    model = compile_files(robot.files)
+    names = [model.body(body).name for body in range(model.nbody)]
+    depth = [0] * model.nbody
+    tree = []
+    for body in range(1, model.nbody):
+        parent = int(model.body_parentid[body])
+        depth[body] = depth[parent] + 1 if parent else 0
+        first = int(model.body_jntadr[body])
+        joints = range(first, first + int(model.body_jntnum[body]))
+        tree.append(
+            {
+                "link": names[body],
+                "depth": depth[body],
+                "mass_kg": float(model.body_mass[body]),
+                "joints": [model.joint(joint).name for joint in joints],
+            }
+        )
+    info = robot.info.model_dump(mode="json", exclude={"chain", "exclude", "collider_error_m"})
+    return {"robot": info, "tree": tree, "colliders": _budget(robot, model, names)}
+
+
+def _budget(robot: Robot, model, names: list[str]) -> dict[str, Any]:
+    """Return colliders by link and set, and how many pairs may touch."""
+    count = {EXACT_GROUP: [0] * model.nbody, TRAIN_GROUP: [0] * model.nbody}
+    for geom in range(model.ngeom):
+        group = int(model.geom_group[geom])
+        if group in count:
+            count[group][int(model.geom_bodyid[geom])] += 1
+    exact, train = count[EXACT_GROUP], count[TRAIN_GROUP]
+    solid = [body for body in range(model.nbody) if exact[body] or train[body]]
+    excluded = set(robot.info.exclude)
+    pairs = [(a, b) for i, a in enumerate(solid) for b in solid[i + 1 :]]
+    free = [(a, b) for a, b in pairs if tuple(sorted((names[a], names[b]))) not in excluded]
+    return {
+        "links": {
+            names[body]: {
+                "exact": exact[body],
+                "train": train[body],
+                "error_m": robot.info.collider_error_m.get(names[body], 0.0),
+            }
+            for body in solid
+        },
+        "exact": sum(exact),
+        "train": sum(train),
+        "pairs": len(pairs),
+        "excluded": len(pairs) - len(free),
+        "train_geom_pairs": sum(train[a] * train[b] for a, b in free),
+    }
+
+
+def _joint(joint) -> tuple[str, ...]:
+    limits = f"{joint.low:.3g} {joint.high:.3g}" if joint.limited else "none"
+    actuator = f"follows {joint.mimics}" if joint.mimics else joint.control
+    if not joint.mimics and not joint.kp and not joint.kd:
+        actuator = "none"
+    numbers = (joint.home, joint.velocity, joint.effort)
+    home, velocity, effort = (f"{value:.3g}" for value in numbers)
+    return (
+        joint.name, joint.kind, limits, home, velocity, effort, actuator,
+        f"{joint.kp:.3g}", f"{joint.kd:.3g}",
+    )  # fmt: skip
