@@ -132,7 +132,7 @@ def test_degrees_are_refused_with_the_way_to_metres(tmp_path):
     records = vlr(34735, geokeys(k1024=2, k2048=4326))
     data = las_bytes(degrees, scale=1e-7, records=records, record_count=1)
     error = refused(tmp_path, data)
-    assert error.code == "R2S-SCAN-031" and "EPSG:32610" in error.remedy
+    assert error.code == "R2S-SCAN-051" and "EPSG:32610" in error.remedy
 
 
 def test_geocentric_coordinates_stand_upright(tmp_path):

@@ -173,7 +173,7 @@ def _layered(scans: list[ScanEntry], records: Records) -> float:
 
 def _no_library(where: str) -> R2SError:
     return R2SError(
-        "R2S-SCAN-032", "E57 is read by the package pye57, which is not installed", where=where,
+        "R2S-SCAN-052", "E57 is read by the package pye57, which is not installed", where=where,
         why="it has ready-made packages for Linux on x86-64 and macOS on Apple silicon, not for this machine",
         remedy="pip install pye57    # compiles libe57; or save the scan as LAZ or PLY elsewhere",
     )  # fmt: skip

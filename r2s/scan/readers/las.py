@@ -288,7 +288,7 @@ def _degrees(where: str, system: crs.Crs, middle: np.ndarray) -> R2SError:
     zone = int((middle[0] + 180) // 6) % 60 + 1
     code = (32600 if middle[1] >= 0 else 32700) + zone
     return R2SError(
-        "R2S-SCAN-031", f"the coordinates are degrees ({system.name})", where=where,
+        "R2S-SCAN-051", f"the coordinates are degrees ({system.name})", where=where,
         why="longitude and latitude have no common length; a scene needs metres",
         remedy=f"pdal translate '{where}' metres.las reprojection "
         f"--filters.reprojection.out_srs=EPSG:{code}",

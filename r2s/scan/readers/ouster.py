@@ -269,7 +269,7 @@ def _no_metadata(where: str) -> R2SError:
 
 def _no_library(where: str) -> R2SError:
     return R2SError(
-        "R2S-SCAN-032", "Ouster recordings are read by the package ouster-sdk, which is not installed",
+        "R2S-SCAN-052", "Ouster recordings are read by the package ouster-sdk, which is not installed",
         where=where,
         why="it is optional, and asks for an older rosbags than r2s does, which its reading does not need",
         remedy="pip install --no-deps 'ouster-sdk>=1.0' more-itertools",

@@ -105,7 +105,7 @@ def no_space(exc: OSError, where: str) -> R2SError | None:
     if exc.errno not in NO_SPACE:
         return None
     return ResourceError(
-        "R2S-SCAN-030", "there is no room for the decoded points", where=where,
+        "R2S-SCAN-050", "there is no room for the decoded points", where=where,
         why=f"they are kept under {tempfile.gettempdir()} while the scan runs, 15 to 64 bytes a point",
         remedy="make room there, or name another folder: TMPDIR=/big/disk r2s scan ...",
     )  # fmt: skip

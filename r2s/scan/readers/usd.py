@@ -145,7 +145,7 @@ def _vertex_colors(shape: Any, vertices: int) -> np.ndarray | None:
 
 def _no_library(where: str) -> R2SError:
     return R2SError(
-        "R2S-SCAN-032", "USD scenes are read by the package usd-core, which is not installed", where=where,
+        "R2S-SCAN-052", "USD scenes are read by the package usd-core, which is not installed", where=where,
         why="it is optional, since it is large",
         remedy="pip install usd-core    # or export the scan as GLB in the app that made it",
     )  # fmt: skip
