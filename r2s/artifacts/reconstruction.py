@@ -182,7 +182,8 @@ class Reconstruction:
 
     def encode(self) -> Encoded:
         fields = _fields(self.info)
-        kept = [((), ()) if i in fields else hull for i, hull in enumerate(self.hulls)]
+        nothing = (np.empty((0, 3)), np.empty((0, 3)))
+        kept = [nothing if i in fields else hull for i, hull in enumerate(self.hulls)]
         hulls = {
             **pack_ragged("vertices", [v for v, _ in kept], 3, "float32"),
             **pack_ragged("faces", [f for _, f in kept], 3, "int32"),
