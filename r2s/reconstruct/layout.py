@@ -42,9 +42,8 @@ _CLEAR_M = 0.05
 _PROBE_M = 0.01  # spacing of the probes inside a movable object
 _EXPLAINED_BY_SHELL_M = 0.02
 _WORTH = 1e-4  # a clutter box holds at least this share of the scan's points
-_LEFT_OUT = (
-    0.7  # of the points that may be missed: what clutter may leave out; the shell misses some too
-)
+# Of the points that may be missed: what clutter may leave out; the shell misses some too.
+_LEFT_OUT = 0.7
 _STRETCH = 4  # the geom budget may grow this many times before points are left out
 
 

@@ -20,13 +20,10 @@ from r2s.reconstruct.parts import Part
 from r2s.reconstruct.planes import Plane
 from r2s.reconstruct.solids import make_geom
 
-LEAST_AREA_M2, LEAST_WIDTH_M = (
-    40.0,
-    5.0,
-)  # smaller ground is what one robot stands on: a plane will do
-_LEAST_SHARE = (
-    0.85  # of the seen area is ground; a furnished room and a street among houses have less
-)
+# Smaller ground is what one robot stands on: a plane will do.
+LEAST_AREA_M2, LEAST_WIDTH_M = 40.0, 5.0
+# Of the seen area that is ground; a furnished room and a street among houses have less.
+_LEAST_SHARE = 0.85
 _MOST_STEPS = 0.05
 _OFF_PLANE_M = 0.08  # half of a floor, and of a street with its kerbs, is nearer to its plane
 BASE_M = 1.0  # how deep the solid goes below its lowest node

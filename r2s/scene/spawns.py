@@ -16,9 +16,8 @@ BODY_MARGIN_M = 0.05
 DROP_M = 0.003  # feet start this far above the floor
 EYE_M = 0.8
 ENOUGH = 0.75
-SAME_LEVEL_M = (
-    0.05  # every episode starts at the same height: places this much higher or lower will do
-)
+# Every episode starts at the same height: places this much higher or lower will do.
+SAME_LEVEL_M = 0.05
 
 
 def find_floor(
