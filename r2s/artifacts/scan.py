@@ -25,6 +25,9 @@ class ScanInfo(Frozen):
         unit_evidence: one sentence: why.
         up_axis: direction of up in the source frame, for example `+z` or `(-0.01, -0.82, -0.57)`.
         up_evidence, up_confidence: one sentence, and 0..1.
+        floor_tilt_deg: how much the plane at z = 0 leans, where there is one.
+        walls_yaw_deg, walls_yaw_confidence: turn about z from the world's axes to those of the walls, in
+            [-45, 45), None without walls; and 0..1, how much of them stands at right angles.
         noise_sigma_m: range noise: median over small flat patches of the raw points [m].
         voxel_m: edge of the voxels the points were averaged in [m].
         T_world_source: maps source coordinates (already in metres, unshifted) to the world frame.
@@ -48,6 +51,9 @@ class ScanInfo(Frozen):
     viewpoints_source: Literal["file", "estimated", "unknown"]
     viewpoint_evidence: str
     organized: tuple[int, int] | None = None
+    floor_tilt_deg: float | None = None
+    walls_yaw_deg: float | None = None
+    walls_yaw_confidence: float = 0.0
     warnings: tuple[str, ...] = ()
 
 

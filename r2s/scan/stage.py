@@ -19,7 +19,7 @@ from r2s.guard.preflight import shown
 from r2s.scan import gravity, units
 from r2s.scan.capture import BLACK, Capture
 from r2s.scan.clean import LEAST_POINTS, Cleaner
-from r2s.scan.frame import Ground, find_ground, world_from_source
+from r2s.scan.frame import Ground, Walls, find_ground, find_walls, world_from_source
 from r2s.scan.interior import find_eyes
 from r2s.scan.look import Look, seen, take_a_look
 from r2s.scan.readers import companions, read_all
@@ -29,7 +29,7 @@ from r2s.scan.scale import check as check_known_distance
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
     "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
@@ -53,6 +53,12 @@ class Config(Frozen):
     )
     up: str | None = Field(
         None, description="up in the file: +x -x +y -y +z -z or x,y,z; default: from evidence"
+    )
+    yaw: float = Field(
+        0.0,
+        ge=-360,
+        le=360,
+        description="turn the world about z, degrees; minus `walls_yaw_deg` lays x along the walls",
     )
     voxel_m: float | None = Field(
         None, gt=0, le=1, description="voxel edge in metres; default: from density and extent"
@@ -177,6 +183,7 @@ class _Placed(NamedTuple):
     up: gravity.Up
     ground: Ground
     T_world_source: np.ndarray
+    walls: Walls | None
 
 
 def _place(capture: Capture, look: Look, config: Config, where: str) -> _Placed:
@@ -191,9 +198,9 @@ def _place(capture: Capture, look: Look, config: Config, where: str) -> _Placed:
     alone = look.camera if capture.axes is None else None
     T_world_source = world_from_source(
         up.direction, ground.height_m, camera=alone, sensor_m=look.sensor_m,
-        low_m=look.low_m, high_m=look.high_m,
+        low_m=look.low_m, high_m=look.high_m, yaw_deg=config.yaw,
     )  # fmt: skip
-    return _Placed(up, ground, T_world_source)
+    return _Placed(up, ground, T_world_source, find_walls(look.planes, T_world_source))
 
 
 def _voxelize(
@@ -267,6 +274,9 @@ def _surfaced(
         up_axis=placed.up.name,
         up_evidence=f"{placed.up.evidence}; {placed.ground.evidence}",
         up_confidence=round(placed.up.confidence, 3),
+        floor_tilt_deg=None if placed.ground.tilt_deg is None else round(placed.ground.tilt_deg, 3),
+        walls_yaw_deg=round(placed.walls.yaw_deg, 2) if placed.walls else None,
+        walls_yaw_confidence=round(placed.walls.confidence, 3) if placed.walls else 0.0,
         noise_sigma_m=float(f"{look.noise_sigma_m:.3g}"),
         voxel_m=voxel_m,
         bounds_m=(_triple(points.min(axis=0)), _triple(points.max(axis=0))),

@@ -13,7 +13,8 @@ from r2s.engine.catalog import ARTIFACTS
 from r2s.engine.metrics import METRICS, metrics, plain
 
 NAMES = {
-    "scan": "points unit unit_evidence up_axis up_evidence noise_sigma_m bounds_m dropped",
+    "scan": "points unit unit_evidence up_axis up_evidence up_confidence floor_tilt_deg walls_yaw_deg "
+    "walls_yaw_confidence noise_sigma_m bounds_m dropped",
     "reconstruction": "objects primitives hulls twin_median_m twin_p95_m unexplained_fraction "
     "phantom_fraction blocked_all blocked_2cm blocked_5cm missed_2cm hausdorff_scan_to_twin_m "
     "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings "
