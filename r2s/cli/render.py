@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from r2s.store import Store
 
 PNG, GIF = ".png", ".gif"
+ON_THE_SCENE = ("scene", "policy", "validation", "bundle")
 
 
 def render(
@@ -30,6 +31,10 @@ def render(
     width: Annotated[int, typer.Option(min=64, max=4096, help="Pixels.")] = 960,
     height: Annotated[int, typer.Option(min=64, max=4096, help="Pixels.")] = 720,
     episodes: Annotated[int, typer.Option(min=1, max=20, help="Episodes of a film.")] = 3,
+    surface: Annotated[
+        bool,
+        typer.Option("--surface", help="Draw the scanned surface; colliders where none was seen."),
+    ] = False,
     gl: Annotated[bool, typer.Option("--gl", help="Use MuJoCo's OpenGL renderer.")] = False,
 ) -> Outcome:
     """Draw a scan, the twin over its scan, a scene with its robot, or a policy at work.
@@ -51,6 +56,8 @@ def render(
     digest = store.resolve(chosen)
     kind = store.get(digest).kind
     artifacts = family(store, digest)
+    if kind in ON_THE_SCENE and not surface:
+        artifacts.pop("reconstruction", None)
     size = (width, height)
     if output.suffix == GIF:
         frames = _film(session, kind, artifacts, size, episodes)
@@ -77,13 +84,14 @@ def _picture(
         return pictures.render_scan(artifacts["scan"], size=size)
     if kind == "reconstruction":
         return render_overlay(artifacts["scan"], artifacts["reconstruction"], size=size)
+    place = artifacts.get("reconstruction")
     if kind == "scene":
         engine = "gl" if gl else "rays"
-        return pictures.render_scene(artifacts["scene"], size=size, engine=engine)
-    if kind in ("policy", "validation", "bundle"):
+        return pictures.render_scene(artifacts["scene"], place, size=size, engine=engine)
+    if kind in ON_THE_SCENE:
         from r2s.report.film import film
 
-        *_, last = film(artifacts["policy"], artifacts["scene"], episodes=1, size=size)
+        *_, last = film(artifacts["policy"], artifacts["scene"], place, episodes=1, size=size)
         return last
     raise R2SError(
         "R2S-CLI-021",
@@ -107,8 +115,8 @@ def _film(
             remedy="r2s train && r2s render policy -o film.gif",
         )
     size = min(size, FILM_SIZE)
-    policy, scene = artifacts["policy"], artifacts["scene"]
-    return list(film(policy, scene, episodes=episodes, seed=session.seed, size=size))
+    shown = artifacts["policy"], artifacts["scene"], artifacts.get("reconstruction")
+    return list(film(*shown, episodes=episodes, seed=session.seed, size=size))
 
 
 def _write(frames: list[np.ndarray], output: Path) -> None:

@@ -24,6 +24,8 @@ SHADOW_M = 1.5  # ceilings farther than this let the sun through
 LOW_SKY, HIGH_SKY = np.array([0.93, 0.94, 0.96]), np.array([0.74, 0.80, 0.88])
 GRID_COLOR, GRID_M = 0.92, 0.5
 LIFT_M = 1e-3  # rays from a surface start this far above it
+BACKS = 6  # surfaces that a ray may meet from behind
+FILLED_M = 0.06  # a filler shows where it is this much nearer than the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Item:
     """A surface somewhere. `rotation` (3, 3) and `position` (3,) place it in the world.
 
     Attributes:
-        color: linear (3,) reflectance 0..1.
+        color: linear reflectance 0..1, (3,), or (v, 3) one per corner of the surface.
         grid: draw a faint metric grid on it (floors).
     """
 
@@ -45,9 +47,14 @@ class Item:
 
 @dataclass(eq=False)
 class Layer:
-    """Items in one ray caster."""
+    """Items in one ray caster.
+
+    Attributes:
+        one_sided: rays from behind pass: the back of a scanned wall was seen by nobody.
+    """
 
     items: list[Item]
+    one_sided: bool = False
     caster: Any = field(init=False)
     first: np.ndarray = field(init=False)
     normals: np.ndarray = field(init=False)
@@ -57,18 +64,33 @@ class Layer:
         o3d = open3d()
         self.caster = o3d.t.geometry.RaycastingScene(nthreads=0)
         normals, counts = [np.zeros((0, 3), np.float32)], [0]
+        colors = [np.zeros((0, 3), np.float32)]
         for item in self.items:
             vertices = (item.surface.vertices @ item.rotation.T + item.position).astype(np.float32)
             faces = np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3)
             self.caster.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
             normals.append((item.surface.normals @ item.rotation.T).astype(np.float32))
+            colors.append(np.broadcast_to(item.color, vertices.shape).astype(np.float32))
             counts.append(len(faces))
         self.normals = np.concatenate(normals)
         self.first = np.cumsum(counts)
-        self.colors = np.array([item.color for item in self.items], np.float32).reshape(-1, 3)
+        self.colors = np.concatenate(colors)
 
     def cast(self, rays: np.ndarray) -> Hits:
         """Return what (n, 6) rays hit."""
+        hits = self._cast(rays)
+        for _ in range(BACKS if self.one_sided else 0):
+            behind = np.einsum("ij,ij->i", hits.normal, rays[:, 3:]) > 0
+            passing = np.flatnonzero(np.isfinite(hits.distance) & behind)
+            if not len(passing):
+                break
+            gone = hits.distance[passing] + LIFT_M
+            onward = rays[passing].copy()
+            onward[:, :3] += gone[:, None] * onward[:, 3:]
+            hits.replace(passing, self._cast(onward), gone)
+        return hits
+
+    def _cast(self, rays: np.ndarray) -> Hits:
         n = len(rays)
         if not self.items:
             nothing = np.zeros((n, 3), np.float32)
@@ -81,13 +103,19 @@ class Layer:
         item = np.where(hit, answer["geometry_ids"].numpy().astype(np.int64), 0)
         face = np.where(hit, answer["primitive_ids"].numpy().astype(np.int64), 0) + self.first[item]
         uv = answer["primitive_uvs"].numpy()
-        a, b, c = (self.normals[3 * face + corner] for corner in range(3))
         u, v = uv[:, :1], uv[:, 1:]
-        normal = (1 - u - v) * a + u * b + v * c
+        normal, color = (
+            (1 - u - v) * of[3 * face] + u * of[3 * face + 1] + v * of[3 * face + 2]
+            for of in (self.normals, self.colors)
+        )
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         grid = np.array([each.grid for each in self.items])[item] & hit
         label = np.array([each.label for each in self.items])[item]
-        return Hits(distance, normal, self.colors[item], np.where(hit, label, -1), grid)
+        return Hits(distance, normal, color, np.where(hit, label, -1), grid)
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Return (n,) distances [m] of (n, 3) points to the nearest surface."""
+        return self.caster.compute_distance(_tensor(points)).numpy()  # type: ignore[attr-defined]
 
     def blocked(self, rays: np.ndarray, far_m: float) -> np.ndarray:
         """Return (n,) bool: something is within `far_m` along the rays."""
@@ -106,8 +134,15 @@ class Hits:
     label: np.ndarray
     grid: np.ndarray
 
-    def nearer(self, other: Hits) -> Hits:
-        take = self.distance <= other.distance
+    def replace(self, at: np.ndarray, others: Hits, gone: np.ndarray) -> None:
+        """Put in what rays `at` (k,) hit that had `gone` (k,) [m] already."""
+        self.distance[at] = others.distance + gone
+        for name in ("normal", "color", "label", "grid"):
+            getattr(self, name)[at] = getattr(others, name)
+
+    def nearer(self, other: Hits, lead_m: float = 0.0) -> Hits:
+        """Return the nearer hits; these also where they are up to `lead_m` behind."""
+        take = self.distance <= other.distance + lead_m
         pick = take[:, None]
         return Hits(
             np.where(take, self.distance, other.distance),
@@ -125,11 +160,13 @@ def draw(
     *,
     fine: bool = True,
     marks: Layer | None = None,
+    filler: Layer | None = None,
 ) -> np.ndarray:
     """Return (h, w, 3) uint8 sRGB.
 
     Args:
         size: width, height in pixels.
+        filler: items that are seen only where nothing is about as near; they throw no shadow.
         fine: four rays per pixel and occlusion in corners; else one ray and hard shadows only.
         marks: items that are seen but throw no shadow.
     """
@@ -138,7 +175,7 @@ def draw(
     image = np.zeros((height * width, 3))
     for number, offset in enumerate(offsets):
         rays = camera.rays(width, height, offset).reshape(-1, 6)
-        image += shade(layers, rays, occlusion=fine, seed=number, marks=marks)
+        image += shade(layers, rays, occlusion=fine, seed=number, marks=marks, filler=filler)
     return to_srgb(image / len(offsets)).reshape(height, width, 3)
 
 
@@ -149,9 +186,12 @@ def shade(
     occlusion: bool,
     seed: int,
     marks: Layer | None = None,
+    filler: Layer | None = None,
 ) -> np.ndarray:
     """Return (n, 3) linear light along (n, 6) rays."""
     hits = cast([*layers, marks] if marks else layers, rays)
+    if filler is not None:
+        hits = hits.nearer(filler.cast(rays), FILLED_M)
     result = background(rays)
     seen = np.flatnonzero(np.isfinite(hits.distance))
     if not len(seen):

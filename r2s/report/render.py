@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scan import Scan
-from r2s.artifacts.scene import HOME_KEYFRAME, Scene
+from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, Scene
 from r2s.core.errors import R2SError
 from r2s.core.files import replacing
 from r2s.core.heightfield import grid_mesh
@@ -29,12 +30,15 @@ VIEW_FILE = "scene.xml"
 HIDDEN_GROUP = 3  # geom groups from here on are not drawn, as in MuJoCo's viewer
 BARE = (0.62, 0.64, 0.67)
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
+STAND = "stand"  # what r2s put there to lift the robot
+MOVING_M = 0.02  # scanned surface this near to a movable thing is the thing's
 
 
 class Player:
     """Draws one scene again and again, with the robot and things somewhere else each time.
 
     Args:
+        place: what the scene was built from: its scanned surface is drawn instead of plain colliders.
         camera: default: the scene's own, with what stands in its way cut off.
         fine: antialiasing and soft corners; off for animations.
     """
@@ -42,6 +46,7 @@ class Player:
     def __init__(
         self,
         scene: Scene,
+        place: Reconstruction | None = None,
         *,
         size: tuple[int, int] = SIZE,
         camera: Camera | None = None,
@@ -60,8 +65,14 @@ class Player:
         self._surfaces = {g: self._surface(g) for g in self._drawn()}
         fixed = self.model.body_weldid[self.model.geom_bodyid] == 0
         self._moving = [g for g in self._surfaces if not fixed[g]]
-        self._static = Layer([self._item(g) for g in self._surfaces if fixed[g]])
         self.camera = camera or self._own_camera(scene)
+        scanned = place is not None and len(place.surface[1]) > 0
+        hidden = [g for g in self._surfaces if scanned and fixed[g] and self._is_place(g)]
+        stays = [g for g in self._surfaces if fixed[g] and g not in hidden]
+        self._layers = [Layer([self._item(g) for g in stays])]
+        self._filler = Layer([self._item(g) for g in hidden]) if hidden else None
+        if place is not None and scanned:
+            self._layers.append(Layer([self._scanned(place)], one_sided=True))
 
     def frame(self, qpos: Array | None = None, marks: Array | None = None) -> np.ndarray:
         """Return (h, w, 3) uint8 of a configuration (nq,), default home.
@@ -79,16 +90,34 @@ class Player:
             Item(ball, np.eye(3), np.asarray(mark), color)
             for mark in ([] if marks is None else marks)
         ]
-        layers = [self._static, moving]
         return draw(
-            layers, self.camera, self.size, fine=self.fine, marks=Layer(balls) if balls else None
-        )
+            [*self._layers, moving], self.camera, self.size, fine=self.fine,
+            marks=Layer(balls) if balls else None, filler=self._filler,
+        )  # fmt: skip
 
     def _rest(self) -> None:
         key = self._mujoco.mj_name2id(self.model, self._mujoco.mjtObj.mjOBJ_KEY, HOME_KEYFRAME)
         if key >= 0:
             self._mujoco.mj_resetDataKeyframe(self.model, self.data, key)
         self._mujoco.mj_kinematics(self.model, self.data)
+
+    def _is_place(self, geom: int) -> bool:
+        """Whether a geom is what was scanned, and does not move."""
+        own = self.model.geom_bodyid[geom] == 0
+        return bool(own) and not self.model.geom(geom).name.startswith(STAND)
+
+    def _scanned(self, place: Reconstruction) -> Item:
+        """Return the scanned surface, without what moves: that is drawn where it is."""
+        vertices, faces, colors = place.surface
+        things = [g for g in self._moving if not self._of_robot(g)]
+        if things:
+            away = Layer([self._item(g) for g in things]).distance(vertices)
+            faces = faces[(away > MOVING_M)[faces].all(axis=1)]
+        linear = to_linear(colors / 255)[faces.ravel()]
+        return Item(shapes.mesh(vertices, faces), np.eye(3), np.zeros(3), linear)
+
+    def _of_robot(self, geom: int) -> bool:
+        return self.model.body(self.model.geom_bodyid[geom]).name.startswith(ROBOT_PREFIX)
 
     def _drawn(self) -> list[int]:
         m = self.model
@@ -139,6 +168,7 @@ class Player:
 
 def render_scene(
     scene: Scene,
+    place: Reconstruction | None = None,
     qpos: Array | None = None,
     *,
     size: tuple[int, int] = SIZE,
@@ -149,12 +179,15 @@ def render_scene(
 ) -> np.ndarray:
     """Return (h, w, 3) uint8: the twin with its robot in a configuration (nq,), default home.
 
+    Args:
+        place: see `Player`; OpenGL draws what the scene's own model holds.
+
     Raises:
         R2SError: `gl` was asked for and there is none (`R2S-REPORT-001`).
     """
     if engine == "gl":
         return _with_gl(scene, qpos, size, camera)
-    return Player(scene, size=size, camera=camera, fine=fine).frame(qpos, marks)
+    return Player(scene, place, size=size, camera=camera, fine=fine).frame(qpos, marks)
 
 
 def render_scan(

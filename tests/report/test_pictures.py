@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from report_samples import HALF, cube_points, cube_reconstruction, cube_scan
 
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
-from r2s.report.light import Item, Layer, cast, draw, to_linear, to_srgb
+from r2s.report.light import FILLED_M, Item, Layer, cast, draw, to_linear, to_srgb
 from r2s.report.overlay import render_overlay
 from r2s.report.render import clear_view, render_scan, write_gif, write_png
 
@@ -88,6 +90,34 @@ def test_the_nearer_of_two_layers_is_seen():
     layers = [Layer([box(label=1)]), Layer([box(at=(0, -0.3, 0), label=2)])]
     assert cast(layers, rays).label[0] == 2
     assert cast(layers[::-1], rays).label[0] == 2
+
+
+def test_a_scanned_surface_is_seen_from_its_own_side_only():
+    rays = np.array([[0, -1, 0, 0, 1, 0]], np.float32)
+    hits = Layer([box()], one_sided=True).cast(rays)
+    assert hits.distance[0] == pytest.approx(0.9, abs=1e-6)
+    inside_out = box()
+    turned = shapes.Surface(inside_out.surface.vertices, -inside_out.surface.normals)
+    hits = Layer([replace(inside_out, surface=turned)], one_sided=True).cast(rays)
+    assert hits.distance[0] == pytest.approx(1.1, abs=1e-3)  # the far side, from within
+
+
+def test_colours_of_corners_blend():
+    square = shapes.faceted(
+        np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1]], float), np.array([[0, 1, 2]])
+    )
+    colors = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], float)
+    layer = Layer([Item(square, np.eye(3), np.zeros(3), colors)])
+    hits = layer.cast(np.array([[0.5, -1, 0, 0, 1, 0]], np.float32))
+    np.testing.assert_allclose(hits.color[0], [0.25, 0.5, 0], atol=1e-5)
+
+
+def test_a_filler_shows_only_where_nothing_is_as_near():
+    rays = np.array([[0, -1, 0, 0, 1, 0], [0.3, -1, 0, 0, 1, 0]], np.float32)
+    layers = [Layer([box(label=1)])]
+    filler = Layer([box(at=(0, -0.02, 0), label=2), box(at=(0.3, 0, 0), label=2)])
+    hits = cast(layers, rays).nearer(filler.cast(rays), FILLED_M)
+    assert hits.label.tolist() == [1, 2]
 
 
 def test_pictures_are_the_same_every_time():
