@@ -8,7 +8,9 @@ becomes a command), `flags` (config fields become options), `session` (what a co
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    import atexit
     import io
+    import os
     import sys
 
     # A name that the terminal cannot show is no reason to die.
@@ -21,4 +23,8 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before a command had begun
         code = 130
+    if code > 128:  # threads of native libraries may still be at work in an interrupted stage
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)

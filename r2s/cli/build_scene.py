@@ -23,13 +23,18 @@ def build_scene(
         str | None, typer.Option(help="Name of the scan, when it is not the scene's own name.")
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a scene of another robot or task.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Forget the settings of the scene; it may be of another robot or task.",
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run although a result exists.")] = False,
 ) -> Outcome:
     """Put the robot and its task into the twin of the place; reconstructs on the way.
 
-    Makes scene/NAME (and reconstruction/NAME, robot/MODEL) and makes NAME current.
+    Makes scene/NAME (and reconstruction/NAME, robot/MODEL) and makes NAME current. A scene that is
+    there keeps the settings that are not given again.
     """
     from r2s.engine import graph
     from r2s.engine.names import checked_name

@@ -92,7 +92,11 @@ class Session:
         """
         named = self.name or positional or store.current
         if named:
-            self._working_on = named.split("/", 1)[-1]
+            from r2s.engine.catalog import ARTIFACTS
+            from r2s.engine.names import checked_name
+
+            kind, _, rest = named.partition("/")
+            self._working_on = checked_name(rest if rest and kind in ARTIFACTS else named)
             return self._working_on
         raise UsageError(
             "R2S-CLI-002",

@@ -36,10 +36,10 @@ def unpack(
     store = session.store()
     digest = store.resolve(what)
     folder = output or Path(what.replace("/", "-"))
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(
             "R2S-CLI-007",
-            f"the folder {folder} is not empty",
+            f"{folder} is not an empty folder",
             where=str(folder),
             why="its files would be mixed with the artifact's",
             remedy=f"r2s unpack {what} -o {folder}-2",

@@ -222,15 +222,17 @@ def reconstruction_for(store: Store, scan_digest: str, name: str, settings: Sett
 
 
 def scene_settings(store: Store, name: str, settings: Settings) -> Settings:
-    """Return the settings with those `scene/<name>` was built with, unless any is given.
+    """Return the settings over those `scene/<name>` was built with.
 
-    So `r2s build-scene` alone builds the same scene of a place that was scanned anew.
+    So `r2s build-scene` alone builds the same scene of a place that was scanned anew, and one more flag
+    changes one thing.
     """
     held = store.ref(f"scene/{name}")
-    if held is None or settings.touches(catalog.BUILD_SCENE):
+    if held is None:
         return settings
-    before = store.get(held).stage.get("config", {})
-    return replace(settings, configs={**settings.configs, catalog.BUILD_SCENE.name: before})
+    given = settings.configs.get(catalog.BUILD_SCENE.name, {})
+    merged = {**store.get(held).stage.get("config", {}), **given}
+    return replace(settings, configs={**settings.configs, catalog.BUILD_SCENE.name: merged})
 
 
 def keep_edits(store: Store, name: str, settings: Settings) -> Settings:

@@ -148,6 +148,7 @@ def accept(made: Reconstruction, config: Config) -> None:
         R2SError: R2S-RECON-002 blocked air, R2S-RECON-003 missed surface; each names the worst place.
     """
     result = made.info.audit
+    again = "r2s reconstruct" + ("" if config.floor == "auto" else f" --floor {config.floor}")
     if result.blocked_5cm is not None and result.blocked_5cm > config.max_blocked_5cm:
         worst = result.worst_body
         raise R2SError(
@@ -156,7 +157,7 @@ def accept(made: Reconstruction, config: Config) -> None:
             f"(limit {100 * config.max_blocked_5cm:.2f} %)",
             where=f"worst body: {worst} ({100 * result.worst_blocked_5cm:.2f} %)",
             why="a robot would train against walls that are not there",
-            remedy=f"r2s reconstruct --max-blocked-5cm {_above(result.blocked_5cm)}, "
+            remedy=f"{again} --max-blocked-5cm {_above(result.blocked_5cm)}, "
             f"or re-scan around {worst}",
         )
     if result.missed_2cm > config.max_missed_2cm:
@@ -171,7 +172,7 @@ def accept(made: Reconstruction, config: Config) -> None:
             f"(limit {100 * config.max_missed_2cm:.3g} %)",
             where=f"points that no body explains{place}",
             why="a robot would train to move through things that are there",
-            remedy=f"r2s reconstruct --max-missed-2cm {_above(result.missed_2cm)}, or more boxes: "
+            remedy=f"{again} --max-missed-2cm {_above(result.missed_2cm)}, or more boxes: "
             f"--max-static-geoms {2 * config.max_static_geoms}",
         )
 

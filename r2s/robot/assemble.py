@@ -134,14 +134,19 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     return Robot(info, files)
 
 
+# Done to files that are right, because of what MuJoCo reads and how much.
+CONVERSIONS = frozenset({"mesh-converted", "mesh-decimated", "visual-thinned"})
+
+
 def refuse_repairs(robot: Description, path: Path) -> None:
     """Refuse a robot that is not as its file says (`--strict`).
 
     Raises:
         R2SError: it names the first repair.
     """
-    if robot.repairs:
-        first, count = robot.repairs[0], len(robot.repairs)
+    repairs = [each for each in robot.repairs if each.rule not in CONVERSIONS]
+    if repairs:
+        first, count = repairs[0], len(repairs)
         raise R2SError(
             "R2S-ROBOT-032",
             f"{first.element} needs the repair {first.rule}: {first.before} -> {first.after}",

@@ -99,6 +99,11 @@ class _Reader:
                         f"joint {joint.get('name')} names the link {end!r}, which does not exist",
                         f"links: {', '.join(links)}",
                     )
+            if parent == child:
+                raise self.broken(
+                    f"joint {joint.get('name')} joins the link {child} to itself",
+                    "a joint has a parent and another child",
+                )
             if child in above:
                 raise self.broken(
                     f"link {child} has two parents",
@@ -110,8 +115,13 @@ class _Reader:
         roots = [name for name in links if name not in above]
         if not roots:
             raise self.broken("it has no root link", "its joints form a closed loop")
+        sizes = {name: count_below(name, below) for name in roots}
+        if sum(sizes.values()) < len(links):
+            raise self.broken(
+                f"{len(links) - sum(sizes.values())} of its links hang on themselves",
+                "their joints form a closed loop",
+            )
         if len(roots) > 1:
-            sizes = {name: count_below(name, below) for name in roots}
             kept = max(roots, key=lambda name: sizes[name])
             for name in roots:
                 if name != kept:

@@ -74,13 +74,14 @@ def _within_walls(
 
 
 def _from_the_middle(free: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """Return the spots, those with most free floor around first."""
+    """Return the spots, those with most free floor around first, of equals the nearest to the middle."""
     if not free:
         return []
     xy = np.array(free)[:, :2]
     gap = np.linalg.norm(xy[:, None] - xy[None], axis=2)
     crowd = (gap < 1.0).sum(axis=1)
-    order = np.lexsort((xy[:, 1], xy[:, 0], -crowd))
+    off = np.round(np.linalg.norm(xy - xy.mean(axis=0), axis=1), 3)
+    order = np.lexsort((xy[:, 1], xy[:, 0], off, -crowd))
     return [free[i] for i in order]
 
 

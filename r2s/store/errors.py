@@ -119,7 +119,7 @@ def bad_name(name: str, reason: str, suggestion: str) -> R2SError:
         "R2S-STORE-020",
         f"{name!r} cannot be a name: {reason}",
         why="names are files in the workspace and tags in registries: ASCII letters and digits, "
-        "joined by single `.`, `_`, `+`, `-`, with `/` between the parts",
+        "joined by single `.`, `_`, `+`, `-`",
         remedy=f"--name {suggestion}",
     )
 
@@ -207,6 +207,7 @@ def disk(error: OSError, path: Path | str, needed_bytes: int = 0) -> R2SError:
             remedy="r2s gc   # shows what can go; then run the same command again",
         )
     if error.errno in NOT_ALLOWED:
+        there = next((each for each in (Path(path), *Path(path).parents) if each.exists()), path)
         return R2SError(
             "R2S-STORE-041",
             f"the workspace does not let r2s do this: {reason}",
@@ -215,7 +216,7 @@ def disk(error: OSError, path: Path | str, needed_bytes: int = 0) -> R2SError:
             remedy=(
                 "r2s -w FOLDER ...   # a folder on a disk that can be written"
                 if error.errno == errno.EROFS
-                else f"chmod -R u+rwX '{path}'   # or pass --workspace FOLDER"
+                else f"chmod -R u+rwX '{there}'   # or pass --workspace FOLDER"
             ),
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -225,6 +226,14 @@ def disk(error: OSError, path: Path | str, needed_bytes: int = 0) -> R2SError:
             where=str(path),
             why="it was removed, or the name is wrong",
             remedy=f"ls '{Path(path).parent}'",
+        )
+    if error.errno in (errno.EISDIR, errno.EEXIST):
+        return UsageError(
+            "R2S-STORE-045",
+            f"something else is there: {reason}",
+            where=str(path),
+            why="it would be lost",
+            remedy="name another file or folder",
         )
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return ResourceError(

@@ -50,12 +50,20 @@ def _why_not_a_name(name: str) -> str:
 def slug(text: str) -> str:
     """Return the nearest valid one-part name: `Küche (neu).e57` gives `Kuche-neu-e57`.
 
-    Text of which no letter can stay (`台所`) gives a name of its own: two of them stay two.
+    Text of which few letters can stay (`台所 1`) gets a mark of its own: two of them stay two.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     joined = re.sub(r"[^A-Za-z0-9._+-]+", "-", plain)
     single = re.sub(r"[-._+]{2,}", "-", joined).strip("-._+")
-    return single[:MAX_COMPONENT_CHARS].strip("-._+") or f"n{sha256(text.encode()).hexdigest()[:8]}"
+    short = single[:MAX_COMPONENT_CHARS].strip("-._+")
+    if short and 2 * _letters(plain) >= _letters(text):
+        return short
+    own = f"n{sha256(text.encode()).hexdigest()[:8]}"
+    return f"{short[: MAX_COMPONENT_CHARS - 10]}-{own}" if short else own
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalpha() for character in text)
 
 
 def is_kind(kind: str) -> bool:

@@ -62,7 +62,8 @@ def test_a_scene_is_built_again_as_it_was_set(store: Store, lab):
     kept = graph.scene_settings(store, "lab", SETTINGS).config(catalog.BUILD_SCENE)
     assert (kept.task, kept.goals) == ("reach", 60)
     given = Settings(configs={"build_scene": {"goals": 70}})
-    assert graph.scene_settings(store, "lab", given) is given
+    changed = graph.scene_settings(store, "lab", given).config(catalog.BUILD_SCENE)
+    assert (changed.task, changed.goals) == ("reach", 70)
     assert graph.scene_settings(store, "new", SETTINGS) is SETTINGS
 
 

@@ -237,3 +237,25 @@ def test_each_broken_file_has_its_own_error(tmp_path: Path, text: str, code: str
     assert caught.value.code == code
     assert part in caught.value.what
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("joints", "said"),
+    [
+        ([("b", "b")], "joins the link b to itself"),
+        ([("b", "c"), ("c", "b")], "hang on themselves"),
+    ],
+)
+def test_links_that_hang_on_themselves_are_refused(tmp_path, joints, said):
+    path = tmp_path / "loop.urdf"
+    links = "".join(f'<link name="{name}"/>' for name in "abc"[: len(joints) + 1])
+    path.write_text(
+        f'<robot name="x">{links}'
+        + "".join(
+            f'<joint name="{a}{b}" type="revolute"><parent link="{a}"/><child link="{b}"/></joint>'
+            for a, b in joints
+        )
+        + "</robot>"
+    )
+    with pytest.raises(R2SError, match=said):
+        read_urdf(path)
