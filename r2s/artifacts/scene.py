@@ -18,6 +18,7 @@ from r2s.artifacts.signal import ActionSpec, Signal
 
 # Names inside both models. Everything of the robot is prefixed.
 ROBOT_PREFIX = "robot/"
+STAND = "stand"  # what r2s puts under a robot that has no other place
 HOME_KEYFRAME = "home"
 ARRAYS_FILE = "samples.safetensors"
 

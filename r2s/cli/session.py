@@ -113,7 +113,8 @@ class Session:
         shared = ["-w", str(self.workspace)] if self.workspace is not None else []
         name = self._working_on or self.name
         current = self._store.current if self._store is not None else None
-        if name and name != current and name not in command:
+        said = any(word == name or f"/{name}" in word for word in command.split())
+        if name and name != current and not said:
             shared += ["--name", name]
         return command.replace("r2s ", f"r2s {shlex.join(shared)} ", 1) if shared else command
 

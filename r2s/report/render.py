@@ -15,7 +15,7 @@ import numpy as np
 
 from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scan import Scan
-from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, Scene
+from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, STAND, Scene
 from r2s.core.errors import R2SError
 from r2s.core.files import replacing
 from r2s.core.heightfield import grid_mesh
@@ -30,7 +30,6 @@ VIEW_FILE = "scene.xml"
 HIDDEN_GROUP = 3  # geom groups from here on are not drawn, as in MuJoCo's viewer
 BARE = (0.62, 0.64, 0.67)
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
-STAND = "stand"  # what r2s put there to lift the robot
 MOVING_M = 0.02  # scanned surface this near to a movable thing is the thing's
 
 
@@ -103,8 +102,8 @@ class Player:
 
     def _is_place(self, geom: int) -> bool:
         """Whether a geom is what was scanned, and does not move."""
-        own = self.model.geom_bodyid[geom] == 0
-        return bool(own) and not self.model.geom(geom).name.startswith(STAND)
+        thing = self.model.geom(geom).name.split("/")[0]
+        return bool(self.model.geom_bodyid[geom] == 0) and thing != STAND
 
     def _scanned(self, place: Reconstruction) -> Item:
         """Return the scanned surface, without what moves: that is drawn where it is."""

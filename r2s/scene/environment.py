@@ -9,12 +9,12 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom, Range, Vec3
 from r2s.artifacts.reconstruction import Body, Reconstruction
+from r2s.artifacts.scene import STAND
 from r2s.core.heightfield import grid_heights
 
 # Mass of a movable thing whose reconstruction gave none: its bounding box at this density [kg/m3].
 ASSUMED_DENSITY = 450.0
 SMALLEST_INERTIA = 1e-7  # kg m2, below which a free body is stiffer than the time step
-STAND = "stand"
 
 
 @dataclass(frozen=True)

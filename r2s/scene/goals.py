@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from r2s.artifacts.scene import STAND
 from r2s.core.context import StageContext
 from r2s.core.rigid import Array, quat_to_matrix
 from r2s.core.seeds import generator
 from r2s.scene.distance import is_near
-from r2s.scene.environment import STAND, Environment
+from r2s.scene.environment import Environment
 from r2s.scene.errors import nothing_reachable
 from r2s.scene.twin import Twin
 

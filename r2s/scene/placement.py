@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from r2s.artifacts.robot import RobotInfo
+from r2s.artifacts.scene import STAND
 from r2s.core.rigid import Array
 from r2s.core.seeds import generator
 from r2s.scene.distance import is_near
-from r2s.scene.environment import STAND, Environment, geom_bounds, stand
+from r2s.scene.environment import Environment, geom_bounds, stand
 from r2s.scene.errors import no_place, place_collides
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import robot_tree

@@ -43,7 +43,9 @@ def test_status_names_the_next_command(lab):
 
 
 def test_the_next_command_works_on_what_this_one_worked_on(lab, numbers: Path, here: Path):
+    lab("scan", numbers, "--name", "t")  # a letter of every command, and not said by it
     lab("scan", numbers, "--name", "other")
+    assert "next: r2s --name t build-scene" in lab("status", "--name", "t").err
     assert "next: r2s --name lab build-scene" in lab("status", "--name", "lab").err
     assert (
         lab("status", "-w", here / ".r2s", "--json")
