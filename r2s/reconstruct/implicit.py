@@ -4,7 +4,7 @@ The field is implicit moving least squares (Shen, O'Brien, Shewchuk 2004; Kollur
 the neighbours' plane distances n_i . (x - p_i), weighted by closeness and by how many raw points each
 stands for. It is evaluated at the corners of the lattice cells around the points only, so nothing is made
 up where there are none, and extracted by naive surface nets (Gibson 1998): one vertex per cell the field
-changes sign in. Beside Poisson and TSDF it is nearer to the truth, fuller and faster, and no thread count
+changes sign in. Beside Poisson it is nearer to the truth and faster, about as full, and no thread count
 changes a bit of it: docs/twin-metrics.md has the numbers.
 """
 
