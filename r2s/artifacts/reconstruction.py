@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -12,15 +12,31 @@ from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.base import Encoded, Frozen
 from r2s.artifacts.edits import Edit, Found
 from r2s.artifacts.geometry import Geom, Quat, Range, Vec3
+from r2s.artifacts.pictures import NO_TEXTURE, TEXTURE_FILE, image_of, png_of
 from r2s.core.heightfield import grid_heights, grid_mesh
 
 # Of height fields: (rows, columns) float32 by index of the hull.
 HEIGHTS_FILE = "heights.safetensors"
-# vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8
-Colored = tuple[np.ndarray, np.ndarray, np.ndarray]
 SURFACE_FILE = "surface.safetensors"
-_PARTS = {"vertices": "float32", "faces": "int32", "colors": "uint8"}
-NO_SURFACE: Colored = tuple(np.empty((0, 3), dtype) for dtype in _PARTS.values())  # type: ignore[assignment]
+_PARTS = {"vertices": ("float32", 3), "faces": ("int32", 3), "uv": ("float32", 6)}
+
+
+class Skin(NamedTuple):
+    """A mesh with colours from the place's texture.
+
+    Attributes:
+        vertices, faces: (v, 3) float32 world, (f, 3) int32.
+        uv: (f, 3, 2) float32 where its corners are in the texture, as in `Texture`; zero where there is none.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+
+
+NO_SKIN = Skin(
+    np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3, 2), np.float32)
+)
 
 
 class Body(Frozen):
@@ -168,8 +184,11 @@ class Reconstruction:
         hulls: per hull (vertices (v, 3) float32 metres in the geom's frame, faces (f, 3) int32); of a
             height field its mesh (`r2s.core.heightfield`), of which the file keeps the heights.
         labels: (n,) int32: index of the body each scan point belongs to, -1 for none.
-        visuals: per body, a surface for pictures; may be empty.
         surface: all of the place as it was scanned, whatever its bodies are.
+        surface_bodies: (f,) int32: the body each face of it belongs to, -1 for none.
+        visuals: per body a surface of its own, or none: of a movable one closed, with the sides that
+            nobody saw; of open ground what of it was seen.
+        texture: (h, w, 3) uint8 sRGB of all of them; (0, 0, 3) where the capture has no colours.
     """
 
     KIND: ClassVar[str] = "reconstruction"
@@ -177,8 +196,10 @@ class Reconstruction:
     info: ReconstructionInfo
     hulls: tuple[tuple[np.ndarray, np.ndarray], ...]
     labels: np.ndarray
-    visuals: tuple[Colored, ...]
-    surface: Colored = NO_SURFACE
+    visuals: tuple[Skin, ...]
+    surface: Skin = NO_SKIN
+    surface_bodies: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    texture: np.ndarray = field(default_factory=lambda: NO_TEXTURE.image)
 
     def encode(self) -> Encoded:
         fields = _fields(self.info)
@@ -190,10 +211,14 @@ class Reconstruction:
         }
         files = {
             "hulls.safetensors": pack(hulls),
-            "labels.safetensors": pack({"labels": self.labels}),
+            "labels.safetensors": pack(
+                {"labels": self.labels, "surface_bodies": self.surface_bodies}
+            ),
             "visuals.safetensors": _packed(self.visuals),
             SURFACE_FILE: _packed((self.surface,)),
         }
+        if self.texture.size:
+            files[TEXTURE_FILE] = png_of(self.texture)
         if fields:
             heights = {str(i): grid_heights(self.hulls[i][0]) for i in fields}
             files[HEIGHTS_FILE] = pack(heights)
@@ -208,16 +233,28 @@ class Reconstruction:
             heights = unpack(files[HEIGHTS_FILE])
             for index, geom in fields.items():
                 solids[index] = grid_mesh(heights[str(index)], *geom.size[:2])
+        # Places made before there were surfaces have none, those made before textures have them bare.
+        surface = _unpacked(files[SURFACE_FILE])[0] if SURFACE_FILE in files else NO_SKIN
+        labels = unpack(files["labels.safetensors"])
+        nobody = np.full(len(surface.faces), -1, np.int32)
         return cls(
             info=info,
             hulls=tuple(solids),  # type: ignore[arg-type]
-            labels=unpack(files["labels.safetensors"])["labels"],
-            visuals=_unpacked(unpack(files["visuals.safetensors"])),
-            # Places made before there were surfaces have none.
-            surface=_unpacked(unpack(files[SURFACE_FILE]))[0]
-            if SURFACE_FILE in files
-            else NO_SURFACE,
+            labels=labels["labels"],
+            visuals=_unpacked(files["visuals.safetensors"]),
+            surface=surface,
+            surface_bodies=labels.get("surface_bodies", nobody),
+            texture=image_of(files[TEXTURE_FILE]) if TEXTURE_FILE in files else NO_TEXTURE.image,
         )
+
+    def skin(self, body: int) -> Skin:
+        """Return a body's own surface, else its part of the place's."""
+        if body < len(self.visuals) and len(self.visuals[body].faces):
+            return self.visuals[body]
+        mine = self.surface_bodies == body
+        used, index = np.unique(self.surface.faces[mine], return_inverse=True)
+        faces = index.reshape(-1, 3).astype(np.int32)
+        return Skin(self.surface.vertices[used], faces, self.surface.uv[mine])
 
 
 def _fields(info: ReconstructionInfo) -> dict[int, Geom]:
@@ -227,12 +264,18 @@ def _fields(info: ReconstructionInfo) -> dict[int, Geom]:
     }
 
 
-def _packed(meshes: Sequence[Colored]) -> bytes:
+def _packed(skins: Sequence[Skin]) -> bytes:
     arrays = {}
-    for index, (name, dtype) in enumerate(_PARTS.items()):
-        arrays |= pack_ragged(name, [mesh[index] for mesh in meshes], 3, dtype)
+    for name, (dtype, width) in _PARTS.items():
+        arrays |= pack_ragged(name, [getattr(skin, name) for skin in skins], width, dtype)
     return pack(arrays)
 
 
-def _unpacked(arrays: Mapping[str, np.ndarray]) -> tuple[Colored, ...]:
-    return tuple(zip(*(unpack_ragged(part, arrays) for part in _PARTS), strict=True))  # type: ignore[arg-type]
+def _unpacked(data: bytes) -> tuple[Skin, ...]:
+    arrays = unpack(data)
+    vertices, faces = (unpack_ragged(name, arrays) for name in ("vertices", "faces"))
+    if "uv" in arrays:
+        uv = [each.reshape(-1, 3, 2) for each in unpack_ragged("uv", arrays)]
+    else:
+        uv = [np.zeros((len(each), 3, 2), np.float32) for each in faces]
+    return tuple(map(Skin, vertices, faces, uv))

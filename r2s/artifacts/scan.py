@@ -10,6 +10,7 @@ import numpy as np
 
 from r2s.artifacts.arrays import pack, unpack
 from r2s.artifacts.base import Encoded, Frozen
+from r2s.artifacts.pictures import NO_TEXTURE, TEXTURE_FILE, Texture, image_of, png_of
 
 Matrix4 = tuple[tuple[float, ...], ...]
 
@@ -71,6 +72,7 @@ class Scan:
         viewpoint_of: (n,) int32 index into `viewpoints`, -1 where unknown.
         mesh_vertices, mesh_faces: (v, 3) float32 and (f, 3) int32, world frame, metres: the surface of
             a mesh capture, else empty.
+        texture: the colours of that surface; empty where it has none.
     """
 
     KIND: ClassVar[str] = "scan"
@@ -84,11 +86,22 @@ class Scan:
     viewpoint_of: np.ndarray
     mesh_vertices: np.ndarray
     mesh_faces: np.ndarray
+    texture: Texture = NO_TEXTURE
 
     def encode(self) -> Encoded:
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
-        return Encoded(self.info.model_dump(mode="json"), {"points.safetensors": pack(arrays)})
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays = {name: of for name, of in named.items() if name not in ("info", "texture")}
+        files = {}
+        if self.texture.image.size:
+            arrays["mesh_uv"] = self.texture.uv
+            files[TEXTURE_FILE] = png_of(self.texture.image)
+        files["points.safetensors"] = pack(arrays)
+        return Encoded(self.info.model_dump(mode="json"), files)
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        return cls(info=ScanInfo.model_validate(config), **unpack(files["points.safetensors"]))
+        arrays = unpack(files["points.safetensors"])
+        texture = NO_TEXTURE
+        if TEXTURE_FILE in files:
+            texture = Texture(arrays.pop("mesh_uv"), image_of(files[TEXTURE_FILE]))
+        return cls(info=ScanInfo.model_validate(config), texture=texture, **arrays)

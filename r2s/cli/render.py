@@ -31,9 +31,8 @@ def render(
     width: Annotated[int, typer.Option(min=64, max=4096, help="Pixels.")] = 960,
     height: Annotated[int, typer.Option(min=64, max=4096, help="Pixels.")] = 720,
     episodes: Annotated[int, typer.Option(min=1, max=20, help="Episodes of a film.")] = 3,
-    surface: Annotated[
-        bool,
-        typer.Option("--surface", help="Draw the scanned surface; colliders where none was seen."),
+    colliders: Annotated[
+        bool, typer.Option("--colliders", help="Draw what the robot collides with instead.")
     ] = False,
     gl: Annotated[bool, typer.Option("--gl", help="Use MuJoCo's OpenGL renderer.")] = False,
 ) -> Outcome:
@@ -56,13 +55,11 @@ def render(
     digest = store.resolve(chosen)
     kind = store.get(digest).kind
     artifacts = family(store, digest)
-    if kind in ON_THE_SCENE and not surface:
-        artifacts.pop("reconstruction", None)
     size = (width, height)
     if output.suffix == GIF:
-        frames = _film(session, kind, artifacts, size, episodes)
+        frames = _film(session, kind, artifacts, size, episodes, colliders)
     else:
-        frames = [_picture(kind, artifacts, size, gl, chosen)]
+        frames = [_picture(kind, artifacts, size, gl, colliders, chosen)]
     _write(frames, output)
     text = f"{output}  {frames[0].shape[1]} x {frames[0].shape[0]}, {output.stat().st_size:,} bytes"
     return Outcome(text, extra={"output": str(output), "frames": len(frames), "kind": kind})
@@ -75,8 +72,9 @@ def _most_made(store: Store, name: str) -> str:
 
 
 def _picture(
-    kind: str, artifacts: dict[str, Any], size: tuple[int, int], gl: bool, chosen: str
-) -> np.ndarray:
+    kind: str, artifacts: dict[str, Any], size: tuple[int, int], gl: bool, colliders: bool,
+    chosen: str,
+) -> np.ndarray:  # fmt: skip
     from r2s.report import render as pictures
     from r2s.report.overlay import render_overlay
 
@@ -84,14 +82,16 @@ def _picture(
         return pictures.render_scan(artifacts["scan"], size=size)
     if kind == "reconstruction":
         return render_overlay(artifacts["scan"], artifacts["reconstruction"], size=size)
-    place = artifacts.get("reconstruction")
     if kind == "scene":
         engine = "gl" if gl else "rays"
-        return pictures.render_scene(artifacts["scene"], place, size=size, engine=engine)
+        return pictures.render_scene(
+            artifacts["scene"], colliders=colliders, size=size, engine=engine
+        )
     if kind in ON_THE_SCENE:
         from r2s.report.film import film
 
-        *_, last = film(artifacts["policy"], artifacts["scene"], place, episodes=1, size=size)
+        shown = artifacts["policy"], artifacts["scene"]
+        *_, last = film(*shown, colliders=colliders, episodes=1, size=size)
         return last
     raise R2SError(
         "R2S-CLI-021",
@@ -103,8 +103,9 @@ def _picture(
 
 
 def _film(
-    session: Session, kind: str, artifacts: dict[str, Any], size: tuple[int, int], episodes: int
-) -> list[np.ndarray]:
+    session: Session, kind: str, artifacts: dict[str, Any], size: tuple[int, int], episodes: int,
+    colliders: bool,
+) -> list[np.ndarray]:  # fmt: skip
     from r2s.report.film import FILM_SIZE, film
 
     if "policy" not in artifacts:
@@ -115,8 +116,8 @@ def _film(
             remedy="r2s train && r2s render policy -o film.gif",
         )
     size = min(size, FILM_SIZE)
-    shown = artifacts["policy"], artifacts["scene"], artifacts.get("reconstruction")
-    return list(film(*shown, episodes=episodes, seed=session.seed, size=size))
+    shown = artifacts["policy"], artifacts["scene"]
+    return list(film(*shown, colliders=colliders, episodes=episodes, seed=session.seed, size=size))
 
 
 def _write(frames: list[np.ndarray], output: Path) -> None:

@@ -49,15 +49,36 @@ def implicit_surface(
     origin, cell_m, corners, of = _lattice(points, cell_m)
     points, normals, counts = _means(points, normals, counts, of)
     tree = KDTree(points)
-    field = _field(origin + _unkeyed(corners) * cell_m, tree, points, normals, counts, cell_m)
+    field = plane_distances(
+        origin + _unkeyed(corners) * cell_m, tree, points, normals, counts, cell_m
+    )
+
+    def near(vertices: np.ndarray) -> np.ndarray:
+        return tree.query(vertices, distance_upper_bound=_REACH_CELLS * cell_m)[0] < np.inf
+
+    return _zero_surface(corners, field, origin, cell_m, near)
+
+
+def zero_surface(field: np.ndarray, origin: np.ndarray, cell_m: float) -> Mesh:
+    """Return vertices (v, 3) and faces (f, 3) where a field (nx, ny, nz) on a grid of nodes is zero.
+
+    Closed where the field is positive all around; faces turn towards where it is.
+    """
+    nodes = np.stack(np.meshgrid(*map(np.arange, field.shape), indexing="ij"), axis=-1)
+    return _zero_surface(_keys(nodes.reshape(-1, 3)), field.ravel(), origin, cell_m, None)
+
+
+def _zero_surface(corners, field, origin, cell_m: float, kept) -> Mesh:
+    """Return the surface between lattice corners with sorted keys (c,); of vertices only those `kept`."""
     cube = np.stack([_find(corners, corners + _keys(step)) for step in _CUBE], axis=1)
     crossed = np.flatnonzero(_crossed(cube, field < 0))
     offsets = _net(field[cube[crossed]])
     vertices = origin + (_unkeyed(corners[crossed]) + offsets) * cell_m
-    near = tree.query(vertices, distance_upper_bound=_REACH_CELLS * cell_m)[0] < np.inf
+    wanted = np.ones(len(vertices), bool) if kept is None else kept(vertices)
     vertex_of = np.full(len(corners), -1)
-    vertex_of[crossed[near]] = np.arange(near.sum())
-    return _used(vertices[near], _faces(vertices[near], corners, cube, field < 0, vertex_of))
+    vertex_of[crossed[wanted]] = np.arange(wanted.sum())
+    vertices = vertices[wanted]
+    return _used(vertices, _faces(vertices, corners, cube, field < 0, vertex_of))
 
 
 def _lattice(points: np.ndarray, cell_m: float):
@@ -99,8 +120,11 @@ def _means(points, normals, counts, of: np.ndarray):
     return total[:, :3] / weight[:, None], turned, weight
 
 
-def _field(x: np.ndarray, tree, points, normals, counts, cell_m: float) -> np.ndarray:
-    """Return (n,) signed distances [m] of x (n, 3), positive where the normals point."""
+def plane_distances(x: np.ndarray, tree, points, normals, counts, cell_m: float) -> np.ndarray:
+    """Return (n,) signed distances [m] of x (n, 3), positive where the normals point.
+
+    tree: scipy's KDTree of the points (m, 3), which have normals (m, 3) and counts (m,).
+    """
     field = np.empty(len(x))
     k = min(_NEIGHBORS, len(points))
     for start in range(0, len(x), _CHUNK):

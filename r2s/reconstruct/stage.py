@@ -24,15 +24,16 @@ from r2s.reconstruct.freespace import carve
 from r2s.reconstruct.labels import labelled, versions
 from r2s.reconstruct.layout import FloorMode, LayoutConfig, build
 from r2s.reconstruct.openings import described
+from r2s.reconstruct.painting import painted
 from r2s.reconstruct.parts import Part, all_geoms, bodies, named
 from r2s.reconstruct.rays import find_rays
 from r2s.reconstruct.surface import surface
 from r2s.reconstruct.terrain import find_terrain
-from r2s.reconstruct.visuals import visuals
+from r2s.reconstruct.visuals import own_surfaces, owners
 
-STAGE_VERSION: int = 5
+STAGE_VERSION: int = 6
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
-TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
+TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh", "pillow")
 
 
 class Config(LayoutConfig):
@@ -60,6 +61,12 @@ class Config(LayoutConfig):
     max_static_geoms: int = Field(128, ge=8, description="budget of static colliders")
     max_terrain_cells: int = Field(
         256, ge=16, le=512, description="most nodes of a height field along a side"
+    )
+    texture_side: int = Field(
+        3072,
+        ge=64,
+        le=8192,
+        description="most texels of a side of the picture with the surfaces' colours",
     )
     max_blocked_5cm: float = Field(
         0.01,
@@ -104,6 +111,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     )  # fmt: skip
     context.progress("surface", 3, 4)
     whole, fit = surface(scan, cloud)
+    labels = point_labels(parts, cloud)
+    skins, texture = painted([whole, *own_surfaces(parts, cloud)], scan, cloud, config.texture_side)
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
     return Reconstruction(
         info=ReconstructionInfo(
@@ -119,9 +128,11 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             surface=fit,
         ),
         hulls=tuple(hulls),
-        labels=point_labels(parts, cloud),
-        visuals=visuals(parts, cloud),
-        surface=(whole.vertices, whole.faces, whole.colors),
+        labels=labels,
+        visuals=tuple(skins[1:]),
+        surface=skins[0],
+        surface_bodies=owners(whole, labels, scan.points),
+        texture=texture,
     )
 
 

@@ -1,8 +1,8 @@
-"""The surface of the place as it was scanned, with colours, and how well it fits the points."""
+"""The surface of the place as it was scanned, and how well it fits the points."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -10,27 +10,17 @@ from r2s.artifacts.reconstruction import SurfaceFit
 from r2s.artifacts.scan import Scan
 from r2s.core.native import open3d
 from r2s.reconstruct.cloud import Cloud
-from r2s.reconstruct.implicit import implicit_surface
+from r2s.reconstruct.implicit import Mesh, implicit_surface
 from r2s.reconstruct.thinning import thinned
 
 MOST_FACES = 300_000  # of a captured mesh; that of points has about half of it
 _SAMPLES = 50_000
-_COLORED_BY = 3  # nearest points
 NEAR_VOXELS = 2.0  # a point this near to the surface is on it
-_BARE = (178, 178, 178)
 # Steps of the two-dimensional golden ratio sequence: even samples without a random generator.
 _PLASTIC = 1.32471795724474602596
 
 
-class Surface(NamedTuple):
-    """vertices (v, 3) float32 world, faces (f, 3) int32, colors (v, 3) uint8."""
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    colors: np.ndarray
-
-
-def surface(scan: Scan, cloud: Cloud) -> tuple[Surface, SurfaceFit | None]:
+def surface(scan: Scan, cloud: Cloud) -> tuple[Mesh, SurfaceFit | None]:
     """Return the captured mesh, or that of the points, and its fit; None where there is no surface."""
     if len(scan.mesh_faces):
         (vertices, faces), _ = thinned(
@@ -40,29 +30,17 @@ def surface(scan: Scan, cloud: Cloud) -> tuple[Surface, SurfaceFit | None]:
         # Cells finer than the points are apart have none in them, finer than noise an arbitrary one.
         cell_m = max(cloud.spacing_m, 2 * cloud.sigma_m)
         vertices, faces = implicit_surface(cloud.points, cloud.normals, cloud.counts, cell_m)
-    found = Surface(vertices.astype(np.float32), faces, colors_at(vertices, cloud))
+    found = vertices.astype(np.float32), faces
     source = "mesh" if len(scan.mesh_faces) else "points"
     return found, fit(found, cloud, source) if len(faces) else None
 
 
-def colors_at(places: np.ndarray, cloud: Cloud) -> np.ndarray:
-    """Return (n, 3) uint8: the mean colour of the nearest points."""
-    from scipy.spatial import KDTree
-
-    if not len(cloud.colors) or not len(places):
-        return np.tile(np.array(_BARE, np.uint8), (len(places), 1))
-    k = min(_COLORED_BY, len(cloud.points))
-    _, index = KDTree(cloud.points).query(places, k=k, workers=-1)
-    return np.rint(cloud.colors[np.reshape(index, (-1, k))].mean(axis=1)).astype(np.uint8)
-
-
-def fit(mesh: Surface, cloud: Cloud, source) -> SurfaceFit:
+def fit(mesh: Mesh, cloud: Cloud, source: Literal["mesh", "points"]) -> SurfaceFit:
     """Compare a surface with the points it stands for. Definitions: docs/twin-metrics.md."""
+    vertices, faces = mesh
     o3d = open3d()
     scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(
-        o3d.core.Tensor(mesh.vertices), o3d.core.Tensor(mesh.faces.astype(np.uint32))
-    )
+    scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces.astype(np.uint32)))
     step = max(1, len(cloud.points) // _SAMPLES)
     points, normals = cloud.points[::step], cloud.normals[::step]
     nearest = scene.compute_closest_points(o3d.core.Tensor(points.astype(np.float32)))
@@ -70,11 +48,11 @@ def fit(mesh: Surface, cloud: Cloud, source) -> SurfaceFit:
     along = np.einsum("ij,ij->i", nearest["primitive_normals"].numpy(), normals)
     # Nothing is known of how a surface turns where there is none.
     on = away < NEAR_VOXELS * cloud.voxel_m
-    off = _off(samples(mesh.vertices.astype(float), mesh.faces), cloud)
+    off = _off(samples(vertices.astype(float), faces), cloud)
     return SurfaceFit(
         source=source,
-        vertices=len(mesh.vertices),
-        faces=len(mesh.faces),
+        vertices=len(vertices),
+        faces=len(faces),
         accuracy_median_m=float(np.median(off)),
         accuracy_p95_m=float(np.quantile(off, 0.95)),
         completeness=float(on.mean()),

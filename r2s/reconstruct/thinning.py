@@ -1,4 +1,4 @@
-"""Meshes with fewer triangles, by vertex clustering: even ones, so that vertex colours keep their detail."""
+"""Meshes with fewer triangles, by vertex clustering: even ones, which distance fields and pictures like."""
 
 from __future__ import annotations
 

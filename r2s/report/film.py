@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from r2s.artifacts.policy import Policy
-from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scene import Scene
 from r2s.core.rigid import quat_to_matrix
 from r2s.core.seeds import generator
@@ -20,17 +19,13 @@ FRAME_RATE_HZ = 12.5
 def film(
     policy: Policy,
     scene: Scene,
-    place: Reconstruction | None = None,
     *,
+    colliders: bool = False,
     episodes: int = 3,
     seed: int = 0,
     size: tuple[int, int] = FILM_SIZE,
 ) -> Iterator[np.ndarray]:
-    """Yield (h, w, 3) uint8 frames, `FRAME_RATE_HZ` of simulated time, with the goal as a green ball.
-
-    Args:
-        place: what the scene was built from, to draw its scanned surface.
-    """
+    """Yield (h, w, 3) uint8 frames, `FRAME_RATE_HZ` of simulated time, with the goal as a green ball."""
     import mujoco
 
     from r2s.policy.contract import deployment_contract
@@ -42,7 +37,7 @@ def film(
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
     task = bind(scene.info, scene.goals, scene.spawns)
     contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
-    player = Player(scene, place, size=size, fine=False)
+    player = Player(scene, colliders=colliders, size=size, fine=False)
     every = max(1, round(1 / (FRAME_RATE_HZ * scene.info.control_s)))
     for episode in range(episodes):
         random = generator(seed, "film", episode)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from r2s.core.atlas import sampled
 from r2s.core.native import open3d
 from r2s.core.rigid import Array
 from r2s.report.camera import Camera
@@ -33,7 +34,9 @@ class Item:
     """A surface somewhere. `rotation` (3, 3) and `position` (3,) place it in the world.
 
     Attributes:
-        color: linear reflectance 0..1, (3,), or (v, 3) one per corner of the surface.
+        color: linear reflectance 0..1.
+        texture: (h, w, 3) uint8 sRGB in place of the colour, at `uv` (v, 2) one per corner of the surface,
+            as in `r2s.core.atlas`.
         grid: draw a faint metric grid on it (floors).
     """
 
@@ -43,6 +46,8 @@ class Item:
     color: Array
     grid: bool = False
     label: int = 0
+    texture: np.ndarray | None = None
+    uv: np.ndarray | None = None
 
 
 @dataclass(eq=False)
@@ -58,23 +63,23 @@ class Layer:
     caster: Any = field(init=False)
     first: np.ndarray = field(init=False)
     normals: np.ndarray = field(init=False)
-    colors: np.ndarray = field(init=False)
+    uv: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         o3d = open3d()
         self.caster = o3d.t.geometry.RaycastingScene(nthreads=0)
         normals, counts = [np.zeros((0, 3), np.float32)], [0]
-        colors = [np.zeros((0, 3), np.float32)]
+        uv = [np.zeros((0, 2), np.float32)]
         for item in self.items:
             vertices = (item.surface.vertices @ item.rotation.T + item.position).astype(np.float32)
             faces = np.arange(len(vertices), dtype=np.uint32).reshape(-1, 3)
             self.caster.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
             normals.append((item.surface.normals @ item.rotation.T).astype(np.float32))
-            colors.append(np.broadcast_to(item.color, vertices.shape).astype(np.float32))
+            uv.append(np.zeros((len(vertices), 2), np.float32) if item.uv is None else item.uv)
             counts.append(len(faces))
         self.normals = np.concatenate(normals)
         self.first = np.cumsum(counts)
-        self.colors = np.concatenate(colors)
+        self.uv = np.concatenate(uv)
 
     def cast(self, rays: np.ndarray) -> Hits:
         """Return what (n, 6) rays hit."""
@@ -104,18 +109,27 @@ class Layer:
         face = np.where(hit, answer["primitive_ids"].numpy().astype(np.int64), 0) + self.first[item]
         uv = answer["primitive_uvs"].numpy()
         u, v = uv[:, :1], uv[:, 1:]
-        normal, color = (
+        normal, at = (
             (1 - u - v) * of[3 * face] + u * of[3 * face + 1] + v * of[3 * face + 2]
-            for of in (self.normals, self.colors)
+            for of in (self.normals, self.uv)
         )
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        color = np.array([each.color for each in self.items], np.float32)[item]
+        for texture, of in self._textures:
+            mine = hit & of[item]
+            color[mine] = to_linear(sampled(texture, at[mine]) / 255)
         grid = np.array([each.grid for each in self.items])[item] & hit
         label = np.array([each.label for each in self.items])[item]
         return Hits(distance, normal, color, np.where(hit, label, -1), grid)
 
-    def distance(self, points: np.ndarray) -> np.ndarray:
-        """Return (n,) distances [m] of (n, 3) points to the nearest surface."""
-        return self.caster.compute_distance(_tensor(points)).numpy()  # type: ignore[attr-defined]
+    @property
+    def _textures(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return each texture, and which items (i,) have it."""
+        kinds = {id(item.texture): item.texture for item in self.items if item.texture is not None}
+        return [
+            (texture, np.array([item.texture is texture for item in self.items]))
+            for texture in kinds.values()
+        ]
 
     def blocked(self, rays: np.ndarray, far_m: float) -> np.ndarray:
         """Return (n,) bool: something is within `far_m` along the rays."""

@@ -13,9 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scan import Scan
-from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, STAND, Scene
+from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, Scene
 from r2s.core.errors import R2SError
 from r2s.core.files import replacing
 from r2s.core.heightfield import grid_mesh
@@ -27,17 +26,18 @@ from r2s.report.splats import draw_points
 
 SIZE = (960, 720)
 VIEW_FILE = "scene.xml"
-HIDDEN_GROUP = 3  # geom groups from here on are not drawn, as in MuJoCo's viewer
+HIDDEN_GROUP = (
+    3  # geom groups from here on are not drawn, as in MuJoCo's viewer; colliders are in it
+)
 BARE = (0.62, 0.64, 0.67)
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
-MOVING_M = 0.02  # scanned surface this near to a movable thing is the thing's
 
 
 class Player:
     """Draws one scene again and again, with the robot and things somewhere else each time.
 
     Args:
-        place: what the scene was built from: its scanned surface is drawn instead of plain colliders.
+        colliders: draw what things collide with instead of the surfaces they show.
         camera: default: the scene's own, with what stands in its way cut off.
         fine: antialiasing and soft corners; off for animations.
     """
@@ -45,8 +45,8 @@ class Player:
     def __init__(
         self,
         scene: Scene,
-        place: Reconstruction | None = None,
         *,
+        colliders: bool = False,
         size: tuple[int, int] = SIZE,
         camera: Camera | None = None,
         fine: bool = True,
@@ -60,18 +60,22 @@ class Player:
         self.data = mujoco.MjData(self.model)
         self.size, self.fine = size, fine
         self._rest()
-        self._meshes: dict[int, shapes.Surface] = {}
-        self._surfaces = {g: self._surface(g) for g in self._drawn()}
+        self._meshes: dict[int, tuple[shapes.Surface, np.ndarray | None]] = {}
+        self._textures: dict[int, np.ndarray] = {}
         fixed = self.model.body_weldid[self.model.geom_bodyid] == 0
-        self._moving = [g for g in self._surfaces if not fixed[g]]
-        self.camera = camera or self._own_camera(scene)
-        scanned = place is not None and len(place.surface[1]) > 0
-        hidden = [g for g in self._surfaces if scanned and fixed[g] and self._is_place(g)]
-        stays = [g for g in self._surfaces if fixed[g] and g not in hidden]
+        solid = [g for g in range(self.model.ngeom) if self._is_hidden_collider(g)]
+        behind = [g for g in solid if fixed[g] and not colliders]
+        drawn = [g for g in self._drawn() if not (colliders and self._is_scanned(g))]
+        drawn += solid if colliders else []
+        self._surfaces = {g: self._surface(g) for g in {*drawn, *behind}}
+        self._moving = [g for g in drawn if not fixed[g]]
+        scanned = [g for g in drawn if fixed[g] and self._is_scanned(g)]
+        stays = [g for g in drawn if fixed[g] and g not in scanned]
         self._layers = [Layer([self._item(g) for g in stays])]
-        self._filler = Layer([self._item(g) for g in hidden]) if hidden else None
-        if place is not None and scanned:
-            self._layers.append(Layer([self._scanned(place)], one_sided=True))
+        self._filler = Layer([self._item(g) for g in behind]) if behind else None
+        if scanned:
+            self._layers.append(Layer([self._item(g) for g in scanned], one_sided=True))
+        self.camera = camera or self._own_camera(scene)
 
     def frame(self, qpos: Array | None = None, marks: Array | None = None) -> np.ndarray:
         """Return (h, w, 3) uint8 of a configuration (nq,), default home.
@@ -100,23 +104,16 @@ class Player:
             self._mujoco.mj_resetDataKeyframe(self.model, self.data, key)
         self._mujoco.mj_kinematics(self.model, self.data)
 
-    def _is_place(self, geom: int) -> bool:
-        """Whether a geom is what was scanned, and does not move."""
-        thing = self.model.geom(geom).name.split("/")[0]
-        return bool(self.model.geom_bodyid[geom] == 0) and thing != STAND
+    def _is_scanned(self, geom: int) -> bool:
+        """Whether a geom is the surface that a thing of the place shows."""
+        return self._of_place(geom) and self.model.geom(geom).name.endswith("/visual")
 
-    def _scanned(self, place: Reconstruction) -> Item:
-        """Return the scanned surface, without what moves: that is drawn where it is."""
-        vertices, faces, colors = place.surface
-        things = [g for g in self._moving if not self._of_robot(g)]
-        if things:
-            away = Layer([self._item(g) for g in things]).distance(vertices)
-            faces = faces[(away > MOVING_M)[faces].all(axis=1)]
-        linear = to_linear(colors / 255)[faces.ravel()]
-        return Item(shapes.mesh(vertices, faces), np.eye(3), np.zeros(3), linear)
+    def _is_hidden_collider(self, geom: int) -> bool:
+        """Whether a geom is a collider of a thing that shows a surface instead."""
+        return self._of_place(geom) and self.model.geom_group[geom] == HIDDEN_GROUP
 
-    def _of_robot(self, geom: int) -> bool:
-        return self.model.body(self.model.geom_bodyid[geom]).name.startswith(ROBOT_PREFIX)
+    def _of_place(self, geom: int) -> bool:
+        return not self.model.body(self.model.geom_bodyid[geom]).name.startswith(ROBOT_PREFIX)
 
     def _drawn(self) -> list[int]:
         m = self.model
@@ -132,13 +129,7 @@ class Player:
         m, t = self.model, self._mujoco.mjtGeom
         kind = t(int(m.geom_type[geom]))
         if kind == t.mjGEOM_MESH:
-            mesh = int(m.geom_dataid[geom])
-            if mesh not in self._meshes:
-                v, f = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh]
-                vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
-                faces = m.mesh_face[f : f + m.mesh_facenum[mesh]]
-                self._meshes[mesh] = shapes.mesh(vertices, faces)
-            return self._meshes[mesh]
+            return self._mesh(int(m.geom_dataid[geom]))[0]
         if kind == t.mjGEOM_HFIELD:
             field = int(m.geom_dataid[geom])
             shape, first = (m.hfield_nrow[field], m.hfield_ncol[field]), m.hfield_adr[field]
@@ -148,7 +139,34 @@ class Player:
         x, y, z = (float(value) for value in m.geom_size[geom])
         return shapes.primitive(kind.name.removeprefix("mjGEOM_").lower(), (x, y, z))
 
+    def _mesh(self, mesh: int) -> tuple[shapes.Surface, np.ndarray | None]:
+        """Return a mesh, and per corner (3 f, 2) where it is in its texture, if in one."""
+        if mesh not in self._meshes:
+            m = self.model
+            v, f, uv = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh], m.mesh_texcoordadr[mesh]
+            some = slice(f, f + m.mesh_facenum[mesh])
+            vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
+            at = None if uv < 0 else m.mesh_texcoord[uv + m.mesh_facetexcoord[some].ravel()]
+            self._meshes[mesh] = shapes.mesh(vertices, m.mesh_face[some]), at
+        return self._meshes[mesh]
+
+    def _texture(self, geom: int) -> np.ndarray | None:
+        """Return the texture (h, w, 3) of the place, on a geom that has it."""
+        if not self._is_scanned(geom) or self.model.geom_matid[geom] < 0:
+            return None
+        material = self.model.geom_matid[geom]
+        texture = int(self.model.mat_texid[material, self._mujoco.mjtTextureRole.mjTEXROLE_RGB])
+        if texture not in self._textures:
+            m = self.model
+            h, w, c = m.tex_height[texture], m.tex_width[texture], m.tex_nchannel[texture]
+            start = m.tex_adr[texture]
+            self._textures[texture] = m.tex_data[start : start + h * w * c].reshape(h, w, c)[
+                ..., :3
+            ]
+        return self._textures[texture]
+
     def _item(self, geom: int) -> Item:
+        texture = self._texture(geom)
         is_plane = self.model.geom_type[geom] == self._mujoco.mjtGeom.mjGEOM_PLANE
         rotation = self.data.geom_xmat[geom].reshape(3, 3)
         return Item(
@@ -157,19 +175,21 @@ class Player:
             self.data.geom_xpos[geom].copy(),
             to_linear(self._rgba(geom)[:3]),
             grid=bool(is_plane and rotation[2, 2] > 0.9),
+            texture=texture,
+            uv=None if texture is None else self._mesh(int(self.model.geom_dataid[geom]))[1],
         )
 
     def _own_camera(self, scene: Scene) -> Camera:
         camera = Camera(scene.info.camera_position_m, scene.info.camera_target_m)
-        items = [self._item(g) for g in self._surfaces]
-        return camera.cut(clear_view(camera, [Layer(items)]))
+        moving = Layer([self._item(g) for g in self._moving])
+        return camera.cut(clear_view(camera, [*self._layers, moving]))
 
 
 def render_scene(
     scene: Scene,
-    place: Reconstruction | None = None,
     qpos: Array | None = None,
     *,
+    colliders: bool = False,
     size: tuple[int, int] = SIZE,
     camera: Camera | None = None,
     fine: bool = True,
@@ -179,14 +199,15 @@ def render_scene(
     """Return (h, w, 3) uint8: the twin with its robot in a configuration (nq,), default home.
 
     Args:
-        place: see `Player`; OpenGL draws what the scene's own model holds.
+        colliders: see `Player`; OpenGL draws surfaces.
 
     Raises:
         R2SError: `gl` was asked for and there is none (`R2S-REPORT-001`).
     """
     if engine == "gl":
         return _with_gl(scene, qpos, size, camera)
-    return Player(scene, place, size=size, camera=camera, fine=fine).frame(qpos, marks)
+    player = Player(scene, colliders=colliders, size=size, camera=camera, fine=fine)
+    return player.frame(qpos, marks)
 
 
 def render_scan(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from r2s.artifacts.pictures import Texture
     from r2s.scan.gravity import Camera
 
 BLOCK_ROWS = 1_000_000
@@ -38,10 +39,16 @@ class Rows(NamedTuple):
 
 
 class Mesh(NamedTuple):
-    """The surface of a mesh capture: vertices (v, 3) float64 file units, faces (f, 3) int64."""
+    """The surface of a mesh capture.
+
+    Attributes:
+        vertices, faces: (v, 3) float64 file units, (f, 3) int64.
+        texture: its colours, or None.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
+    texture: Texture | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from r2s.artifacts.base import Artifact, Frozen
+from r2s.artifacts.pictures import NO_TEXTURE
 from r2s.artifacts.scan import Scan, ScanInfo
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError, UsageError
@@ -29,7 +30,7 @@ from r2s.scan.scale import check as check_known_distance
 from r2s.scan.surface import facing, local_surface, oriented, stray
 from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
     "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
@@ -264,6 +265,7 @@ def _surfaced(
     dropped["outlier"] += int(voxels.counts[~kept].sum())
     colors = np.empty((0, 3), np.uint8) if voxels.colors is None else voxels.colors[kept]
     black = len(colors) > 0 and not colors.any()
+    dress = None if capture.mesh is None else capture.mesh.texture
     points = points.astype(np.float32)
     info = ScanInfo(
         source_format=capture.format,
@@ -296,6 +298,7 @@ def _surfaced(
         viewpoint_of=viewpoint_of,
         mesh_vertices=vertices.astype(np.float32),
         mesh_faces=faces,
+        texture=dress if dress is not None and not black else NO_TEXTURE,
     )
 
 

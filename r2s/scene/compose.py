@@ -11,6 +11,7 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom
 from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX
+from r2s.core.rigid import quat_to_matrix
 from r2s.scene.environment import Environment, Thing, field_file
 from r2s.scene.robot_tree import RobotTree
 
@@ -20,6 +21,9 @@ STATIC_BITS = {"contype": "0", "conaffinity": "1"}
 MOVABLE_BITS = {"contype": "1", "conaffinity": "1"}
 FREE_JOINT = "free"
 HIDDEN_GROUP, VISIBLE_GROUP = "3", "2"
+PLACE, TEXTURE_ASSET = "place", "assets/place.png"
+BACKED = ("floor", "support")  # what shows its collider where its surface was not seen ...
+PLANE_BEHIND_M, BOX_BEHIND_M = 0.03, 0.01  # ... this far behind it: scanned floors sag
 # A reference frame whose x axis is the world's z, so that the first number is the height.
 HEIGHT_SITE, HEIGHT_QUATERNION = "height", (0.5, -0.5, -0.5, -0.5)
 
@@ -113,6 +117,9 @@ def compose(
         if not body:
             ET.SubElement(world, "site", dict(attributes))
     world.append(_robot(robot, stance, sites))
+    if visuals and place.texture.size:
+        ET.SubElement(asset, "texture", name=PLACE, type="2d", file=TEXTURE_ASSET)
+        ET.SubElement(asset, "material", name=PLACE, texture=PLACE, specular="0", shininess="0")
     for thing in place.things:
         _thing(world, asset, thing, place, visuals, held)
     contact = ET.SubElement(root, "contact")
@@ -131,11 +138,17 @@ def compose(
     return ET.tostring(root, encoding="unicode").encode() + b"\n"
 
 
-def with_home(xml: bytes, assets: Mapping[str, bytes], stance: Stance) -> bytes:
-    """Return the model with its keyframe `home`: stance, and things where the model has them."""
+def with_home(
+    xml: bytes, assets: Mapping[str, bytes], stance: Stance, bare: bytes | None = None
+) -> bytes:
+    """Return the model with its keyframe `home`: stance, and things where the model has them.
+
+    Args:
+        bare: the same model without what is only seen, whose files `assets` need not have.
+    """
     import mujoco
 
-    model = mujoco.MjModel.from_xml_string(xml.decode(), dict(assets))
+    model = mujoco.MjModel.from_xml_string((bare or xml).decode(), dict(assets))
     qpos, ctrl = home_state(model, stance)
     root = ET.fromstring(xml.decode())
     keyframe = ET.SubElement(root, "keyframe")
@@ -192,14 +205,33 @@ def _thing(
             **bits,
         }
         ET.SubElement(parent, "geom", attributes)
-    if file:
-        mesh = f"visual_{thing.name}"
-        ET.SubElement(asset, "mesh", name=mesh, file=file, inertia="shell")
+    if not file:
+        return
+    shown = {"contype": "0", "conaffinity": "0", "group": VISIBLE_GROUP, "mass": "0"}
+    plain = {"rgba": _text([*thing.color, 1])}
+    mesh = f"visual_{thing.name}"
+    ET.SubElement(asset, "mesh", name=mesh, file=file, inertia="shell")
+    ET.SubElement(
+        parent, "geom", name=f"{thing.name}/visual", type="mesh", mesh=mesh,
+        pos=_text(np.asarray(thing.offset) - origin),
+        attrib=shown | ({"material": PLACE} if place.texture.size else plain),
+    )  # fmt: skip
+    for index, geom in enumerate(thing.geoms if thing.role in BACKED else ()):
         ET.SubElement(
-            parent, "geom", name=f"{thing.name}/visual", type="mesh", mesh=mesh, mass="0",
-            pos=_text(-origin), contype="0", conaffinity="0", group=VISIBLE_GROUP,
-            rgba=_text([*thing.color, 1]),
+            parent, "geom", name=f"{thing.name}/{index}/behind",
+            attrib=_behind(geom, place, asset) | {"quat": _text(geom.quaternion)} | shown | plain,
         )  # fmt: skip
+
+
+def _behind(geom: Geom, place: Environment, asset: ET.Element) -> dict[str, str]:
+    """Return shape and place of what is seen through the gaps of the surface that a geom hides behind."""
+    position, size = np.asarray(geom.position), np.asarray(geom.size)
+    if geom.shape == "plane":
+        position = position - PLANE_BEHIND_M * quat_to_matrix(geom.quaternion)[:, 2]
+    elif geom.shape == "box":
+        size = np.maximum(size - BOX_BEHIND_M, 0.2 * size)
+    smaller = geom.model_copy(update={"size": tuple(float(side) for side in size)})
+    return {**_shape(smaller, place, asset), "pos": _text(position)}
 
 
 def _own_body(world: ET.Element, thing: Thing, held: bool) -> ET.Element:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from r2s.artifacts.geometry import Geom, Range, Vec3
-from r2s.artifacts.reconstruction import Body, Reconstruction
+from r2s.artifacts.pictures import NO_TEXTURE
+from r2s.artifacts.reconstruction import Body, Reconstruction, Skin
 from r2s.artifacts.scene import STAND
 from r2s.core.heightfield import grid_heights
 
 # Mass of a movable thing whose reconstruction gave none: its bounding box at this density [kg/m3].
 ASSUMED_DENSITY = 450.0
+LEAST_AREA_M2 = 1e-4  # of a surface for pictures
 SMALLEST_INERTIA = 1e-7  # kg m2, below which a free body is stiffer than the time step
 
 
@@ -25,7 +27,8 @@ class Thing:
         geoms: colliders, world frame.
         priority: of its friction against another's; see `_priority`.
         mass, com, inertia: of a movable thing; (3, 3) about the centre of mass, world axes.
-        offset: metres it was moved by to free it of overlaps.
+        visual: index of its surface for pictures, -1: its colliders are drawn.
+        offset: metres it was moved by to free it of overlaps, which its surface was not.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Thing:
     com: Vec3 = (0.0, 0.0, 0.0)
     inertia: tuple[float, ...] = (0.0,) * 9
     visual: int = -1
+    offset: Vec3 = (0.0, 0.0, 0.0)
 
     def frozen(self) -> Thing:
         """Return the thing bolted to where it is."""
@@ -50,7 +54,8 @@ class Thing:
         geoms = tuple(
             g.model_copy(update={"position": _vec(np.add(g.position, offset))}) for g in self.geoms
         )
-        return replace(self, geoms=geoms, com=_vec(np.add(self.com, offset)))
+        moved = _vec(np.add(self.offset, offset))
+        return replace(self, geoms=geoms, com=_vec(np.add(self.com, offset)), offset=moved)
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,14 @@ class Environment:
     Attributes:
         hulls: vertices (v, 3) float64, metres, in the frame of the geom that names them; the nodes of a
             height field.
-        visuals: surfaces for pictures: vertices (v, 3) and faces (f, 3), world frame.
+        visuals: surfaces for pictures, world frame.
+        texture: (h, w, 3) uint8 of all of them; (0, 0, 3) where they have no colours.
     """
 
     things: tuple[Thing, ...]
     hulls: tuple[np.ndarray, ...]
-    visuals: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    visuals: tuple[Skin, ...] = ()
+    texture: np.ndarray = field(default_factory=lambda: NO_TEXTURE.image)
 
     def thing(self, name: str) -> Thing:
         return next(thing for thing in self.things if thing.name == name)
@@ -121,14 +128,20 @@ class Environment:
 def environment(reconstruction: Reconstruction) -> Environment:
     """Return the bodies of a reconstruction, in its order."""
     hulls = tuple(np.asarray(v, np.float64) for v, _ in reconstruction.hulls)
-    visuals = tuple(
-        (np.asarray(v, np.float64), np.asarray(f, np.int32)) for v, f, _ in reconstruction.visuals
-    )
+    bodies = reconstruction.info.bodies
+    visuals = tuple(map(reconstruction.skin, range(len(bodies))))
     things = tuple(
-        _thing(body, index if index < len(visuals) and len(visuals[index][1]) else -1, hulls)
-        for index, body in enumerate(reconstruction.info.bodies)
+        _thing(body, index if _can_be_drawn(visuals[index]) else -1, hulls)
+        for index, body in enumerate(bodies)
     )
-    return Environment(things, hulls, visuals)
+    return Environment(things, hulls, visuals, reconstruction.texture)
+
+
+def _can_be_drawn(skin: Skin) -> bool:
+    """Whether MuJoCo takes a mesh: it has four corners and some area."""
+    a, b, c = (skin.vertices[skin.faces[:, i]].astype(float) for i in range(3))
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
+    return len(skin.vertices) > 3 and area > LEAST_AREA_M2
 
 
 def field_file(geom: Geom) -> str:

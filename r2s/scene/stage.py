@@ -19,7 +19,7 @@ from r2s.scene.errors import contradiction
 if TYPE_CHECKING:
     from r2s.scene.twin import Twin
 
-STAGE_VERSION: int = 7
+STAGE_VERSION: int = 8
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 

@@ -125,7 +125,7 @@ def _was_seen(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarra
     thing = place.thing(surface.name)
     if thing.visual < 0:
         return np.ones(len(xy), bool)
-    vertices, faces = place.visuals[thing.visual]
+    vertices, faces, _ = place.visuals[thing.visual]
     reach = np.linalg.norm(np.ptp(vertices[faces[0], :2], axis=0))  # across one cell
     return KDTree(vertices[:, :2]).query(xy)[0] <= reach
 

@@ -8,9 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.artifacts.pictures import png_of
+from r2s.artifacts.reconstruction import Skin
 from r2s.artifacts.robot import Robot
 from r2s.core.rigid import quat_to_matrix
-from r2s.scene.compose import TRAIN_FILE, VIEW_FILE, Options, Stance, compose, with_home
+from r2s.scene.compose import (
+    TEXTURE_ASSET,
+    TRAIN_FILE,
+    VIEW_FILE,
+    Options,
+    Stance,
+    compose,
+    with_home,
+)
 from r2s.scene.distance import distance_to_geom
 from r2s.scene.environment import Environment, geom_bounds
 from r2s.scene.meetings import with_meetings
@@ -125,7 +135,11 @@ class Twin:
             visuals=tuple(self.visual_files) if visuals else (),
             view=(np.asarray(self.view_centre), self.view_extent),
         )
-        return with_home(xml, self.assets, self.stance) if home else xml
+        if not home:
+            return xml
+        # What is only seen has no part in where the joints are.
+        bare = self.view_xml(home=False, visuals=False) if visuals else xml
+        return with_home(xml, self.solid_assets, self.stance, bare)
 
     @property
     def solid_assets(self) -> dict[str, bytes]:
@@ -145,17 +159,20 @@ class Twin:
         for thing in self.place.things:
             # A height field is drawn as it is; its visual says what of it was seen.
             if thing.visual >= 0 and all(geom.shape != "hfield" for geom in thing.geoms):
-                names[thing.visual] = f"{ASSETS}/visual_{thing.name}.stl"
+                names[thing.visual] = f"{ASSETS}/visual_{thing.name}.obj"
         return names
 
     @property
     def visual_assets(self) -> dict[str, bytes]:
         files = self.visual_files
-        return {
-            name: stl_bytes(vertices, faces)
-            for name, (vertices, faces) in zip(files, self.place.visuals, strict=True)
+        found = {
+            name: obj_bytes(skin)
+            for name, skin in zip(files, self.place.visuals, strict=True)
             if name
         }
+        if found and self.place.texture.size:
+            found[TEXTURE_ASSET] = png_of(self.place.texture)
+        return found
 
     def files(self) -> dict[str, bytes]:
         """Return the scene folder."""
@@ -196,14 +213,18 @@ def home_stance(
     )
 
 
-def stl_bytes(vertices: np.ndarray, faces: np.ndarray) -> bytes:
-    """Return a binary STL of (v, 3) metres and (f, 3)."""
-    corners = vertices[faces].astype("<f4")
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    record = np.zeros(len(faces), dtype=[("n", "<f4", 3), ("v", "<f4", (3, 3)), ("a", "<u2")])
-    record["n"], record["v"] = normals / np.maximum(length, 1e-20), corners
-    return b"r2s".ljust(80, b"\0") + np.uint32(len(faces)).tobytes() + record.tobytes()
+def obj_bytes(skin: Skin) -> bytes:
+    """Return a Wavefront OBJ, to a tenth of a millimetre; its v goes up, as the format has it."""
+    at = np.rint(skin.uv.reshape(-1, 2).astype(float) * 1e6).astype(np.int64)
+    both, index = np.unique(at[:, 0] << 32 | at[:, 1], return_inverse=True)
+    uv = np.stack([both >> 32, both & 0xFFFFFFFF], axis=1) / 1e6
+    corners = np.stack([skin.faces.ravel(), index.ravel()], axis=1).reshape(-1, 6) + 1
+    lines = [
+        *map("v %.4f %.4f %.4f".__mod__, map(tuple, skin.vertices.tolist())),
+        *map("vt %.6f %.6f".__mod__, map(tuple, (uv * (1, -1) + (0, 1)).tolist())),
+        *map("f %d/%d %d/%d %d/%d".__mod__, map(tuple, corners.tolist())),
+    ]
+    return "\n".join([*lines, ""]).encode()
 
 
 def plain(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -9,8 +9,16 @@ from safetensors.numpy import load
 
 from r2s.artifacts.arrays import pack, pack_ragged, unpack, unpack_ragged
 from r2s.artifacts.geometry import Geom, Range
+from r2s.artifacts.pictures import Texture
 from r2s.artifacts.randomization import Randomize
-from r2s.artifacts.reconstruction import Body, Reconstruction, ReconstructionInfo, TwinAudit
+from r2s.artifacts.reconstruction import (
+    NO_SKIN,
+    Body,
+    Reconstruction,
+    ReconstructionInfo,
+    Skin,
+    TwinAudit,
+)
 from r2s.artifacts.scan import Scan, ScanInfo
 from r2s.artifacts.signal import Signal
 from r2s.core.canonical import canonical_json
@@ -34,8 +42,9 @@ def a_scan() -> Scan:
         counts=np.ones(8, np.uint32),
         viewpoints=np.zeros((1, 3), np.float32),
         viewpoint_of=np.zeros(8, np.int32),
-        mesh_vertices=np.empty((0, 3), np.float32),
-        mesh_faces=np.empty((0, 3), np.int32),
+        mesh_vertices=np.eye(3, dtype=np.float32),
+        mesh_faces=np.array([[0, 1, 2]], np.int32),
+        texture=Texture(np.ones((1, 3, 2), np.float32), np.full((2, 3, 3), 7, np.uint8)),
     )
 
 
@@ -50,9 +59,11 @@ def a_reconstruction() -> Reconstruction:
         twin_median_m=0.001, twin_p95_m=None, unexplained_fraction=0.0, phantom_fraction=None,
         blocked_all=None, blocked_2cm=None, blocked_5cm=None, missed_2cm=0.0, rays=5,
     )  # fmt: skip
-    empty = np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3), np.uint8)
+    image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     info = ReconstructionInfo(bodies=(body,), audit=audit, viewpoint_evidence="file")
-    return Reconstruction(info, (hull, hull), np.array([0, -1], np.int32), (empty,))
+    labels, bodies = np.array([0, -1], np.int32), np.array([0, -1], np.int32)
+    skin = Skin(*hull, np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 3, 2))
+    return Reconstruction(info, (hull, hull), labels, (NO_SKIN,), skin, bodies, image)
 
 
 def a_terrain() -> Reconstruction:
@@ -88,6 +99,12 @@ def test_round_trip_is_the_identity_on_bytes(artifact):
     again = type(artifact).decode(config, files).encode()
     assert canonical_json(again.config) == canonical_json(config)
     assert dict(again.files) == dict(files)
+
+
+def test_a_body_without_a_surface_of_its_own_has_its_part_of_the_places():
+    skin = a_reconstruction().skin(0)
+    assert skin.faces.tolist() == [[0, 1, 2]] and len(skin.vertices) == 3
+    assert skin.uv.shape == (1, 3, 2)
 
 
 def test_a_reconstruction_keeps_its_hulls():

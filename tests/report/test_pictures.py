@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from report_samples import HALF, cube_points, cube_reconstruction, cube_scan
 
+from r2s.core.atlas import unwrap
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
 from r2s.report.light import FILLED_M, Item, Layer, cast, draw, to_linear, to_srgb
@@ -92,6 +93,27 @@ def test_the_nearer_of_two_layers_is_seen():
     assert cast(layers[::-1], rays).label[0] == 2
 
 
+def test_a_texture_is_seen_where_it_was_painted():
+    """A box painted with where it is: the picture of each place has that place's colour."""
+    plain = box()
+    corners = plain.surface.vertices.reshape(-1, 3, 3).astype(float)
+    atlas = unwrap(corners, 0.01, 512)
+
+    def paint(face, weights):
+        at = np.einsum("nk,nki->ni", weights, corners[face])
+        return np.rint(127 + 120 * at / HALF).astype(np.uint8)
+
+    painted = replace(plain, texture=atlas.painted(paint), uv=atlas.uv.reshape(-1, 2))
+    rays = CAMERA.rays(*SIZE).reshape(-1, 6)
+    hits = Layer([box(at=(9, 9, 9)), painted]).cast(rays)
+    seen = np.isfinite(hits.distance)
+    at = rays[seen, :3] + hits.distance[seen, None] * rays[seen, 3:]
+    assert seen.sum() > 200
+    np.testing.assert_allclose(
+        hits.color[seen], to_linear((127 + 120 * at / HALF) / 255), atol=0.03
+    )
+
+
 def test_a_scanned_surface_is_seen_from_its_own_side_only():
     rays = np.array([[0, -1, 0, 0, 1, 0]], np.float32)
     hits = Layer([box()], one_sided=True).cast(rays)
@@ -100,16 +122,6 @@ def test_a_scanned_surface_is_seen_from_its_own_side_only():
     turned = shapes.Surface(inside_out.surface.vertices, -inside_out.surface.normals)
     hits = Layer([replace(inside_out, surface=turned)], one_sided=True).cast(rays)
     assert hits.distance[0] == pytest.approx(1.1, abs=1e-3)  # the far side, from within
-
-
-def test_colours_of_corners_blend():
-    square = shapes.faceted(
-        np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1]], float), np.array([[0, 1, 2]])
-    )
-    colors = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], float)
-    layer = Layer([Item(square, np.eye(3), np.zeros(3), colors)])
-    hits = layer.cast(np.array([[0.5, -1, 0, 0, 1, 0]], np.float32))
-    np.testing.assert_allclose(hits.color[0], [0.25, 0.5, 0], atol=1e-5)
 
 
 def test_a_filler_shows_only_where_nothing_is_as_near():

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from r2s.artifacts.pictures import Texture
+from r2s.core.atlas import Painter, unwrap
 from r2s.core.errors import R2SError
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
@@ -21,6 +23,7 @@ SAMPLES_PER_CELL = 4
 CELLS_PER_DIAGONAL = 700
 MOST_SAMPLES = 3 * VOXEL_BUDGET
 LEAST_SAMPLES = 20_000
+MOST_SIDE = 3072  # of a texture, in texels
 # Steps of the two-dimensional R2 sequence (Roberts 2018): 1/g and 1/g^2 with g^3 = g + 1.
 _R2 = (0.7548776662466927, 0.5698402909980532)
 
@@ -45,7 +48,9 @@ def read_mesh(path: Path, kind: str) -> Capture:
         return Capture(
             kind, len(points), rows_of(points, colors), has_colors=colors is not None, **declared
         )
-    mesh = _checked(Mesh(loaded["vertices"], loaded["faces"]), where)
+    texture = loaded.get("texture")  # of the child: a plain tuple
+    mesh = Mesh(loaded["vertices"], loaded["faces"], texture and Texture(*texture))
+    mesh = _checked(mesh, where)
     return Capture(
         kind, len(loaded["points"]), rows_of(loaded["points"], loaded["colors"], loaded["normals"]),
         has_colors=loaded["colors"] is not None, has_normals=True, mesh=mesh, **declared,
@@ -59,17 +64,22 @@ def capture_of_mesh(kind: str, mesh: Mesh, colors: np.ndarray | None, *, where: 
     corners = mesh.faces[face]
     points = np.einsum("nk,nki->ni", weights, mesh.vertices[corners])
     rows = None if colors is None else _blend(colors, corners, weights)
+    welded, whole = weld(mesh)
+    if colors is not None and len(welded.faces):
+        kept = mesh.faces[whole]
+        texel = float(np.median(np.linalg.norm(_edges(welded), axis=2)))
+        welded = dressed(welded, texel, lambda face, weights: _blend(colors, kept[face], weights))
     return Capture(
         kind, len(points), rows_of(points, rows, face_normals(mesh)[face]),
-        has_colors=rows is not None, has_normals=True, mesh=weld(mesh),
+        has_colors=rows is not None, has_normals=True, mesh=welded,
     )  # fmt: skip
 
 
 def load(path: Path, kind: str) -> dict[str, Any]:
     """Parse a mesh file with trimesh and sample it. Runs in the child.
 
-    Returns vertices (v, 3), faces (f, 3) (no faces: a cloud with vertex_colors), and samples `points`,
-    `normals` (n, 3) float64 and `colors` (n, 3) uint8 or None.
+    Returns vertices (v, 3), faces (f, 3) (no faces: a cloud with vertex_colors), their `texture` or None, and
+    samples `points`, `normals` (n, 3) float64 and `colors` (n, 3) uint8 or None.
     """
     import trimesh
 
@@ -95,24 +105,71 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     if not (np.abs(whole.vertices) < FARTHEST).all() or whole.faces.max() >= len(whole.vertices):
         return {"vertices": whole.vertices, "faces": whole.faces}
     face, weights = sample_faces(whole)
-    first = np.cumsum([0, *(len(g.faces) for g, _ in meshes)])
-    colors = np.full((len(face), 3), 178, np.uint8)
-    colored = False
-    for i, (g, T) in enumerate(meshes):
-        mine = (face >= first[i]) & (face < first[i + 1])
-        order = slice(None, None, -1) if np.linalg.det(T[:3, :3]) < 0 else slice(None)
-        found = _colors(g, face[mine] - first[i], weights[mine][:, order])
-        if found is not None:
-            colors[mine] = found
-            colored = True
-    welded = weld(whole)
+    dress = _Dress(meshes)
+    welded, kept = weld(whole)
+    if dress.colored and len(welded.faces):
+        of = np.flatnonzero(kept)
+        welded = dressed(
+            welded, dress.texel(whole), lambda face, weights: dress.colors(of[face], weights)
+        )
     return {
-        "vertices": welded.vertices,
-        "faces": welded.faces,
+        **welded._asdict(),
         "points": np.einsum("nk,nki->ni", weights, whole.vertices[whole.faces[face]]),
         "normals": face_normals(whole)[face],
-        "colors": colors if colored else None,
+        "colors": dress.colors(face, weights) if dress.colored else None,
     }
+
+
+def dressed(mesh: Mesh, texel: float, color: Painter) -> Mesh:
+    """Return a mesh with a texture. texel: its width in file units; color: of places on the mesh."""
+    atlas = unwrap(mesh.vertices[mesh.faces], texel, MOST_SIDE)
+    return mesh._replace(texture=Texture(atlas.uv, atlas.painted(color)))
+
+
+class _Dress:
+    """The colours of trimesh's meshes, as faces of all of them in order."""
+
+    def __init__(self, meshes: list[tuple[Any, np.ndarray]]):
+        self._meshes = meshes
+        self._first = np.cumsum([0, *(len(g.faces) for g, _ in meshes)])
+        self._pixels = [_pixels(g) for g, _ in meshes]
+        nothing = np.zeros(0, np.int64), np.zeros((0, 3))
+        self.colored = any(
+            _colors(g, pixels, *nothing) is not None
+            for (g, _), pixels in zip(meshes, self._pixels, strict=True)
+        )
+
+    def colors(self, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return sRGB bytes (n, 3) at barycentric `weights` (n, 3) of faces (n,)."""
+        colors = np.full((len(face), 3), 178, np.uint8)
+        for i, (g, T) in enumerate(self._meshes):
+            mine = (face >= self._first[i]) & (face < self._first[i + 1])
+            order = slice(None, None, -1) if np.linalg.det(T[:3, :3]) < 0 else slice(None)
+            found = _colors(
+                g, self._pixels[i], face[mine] - self._first[i], weights[mine][:, order]
+            )
+            if found is not None:
+                colors[mine] = found
+        return colors
+
+    def texel(self, whole: Mesh) -> float:
+        """Return how wide a pixel of the finest texture is on the surface; else how long edges are."""
+        edges = np.linalg.norm(_edges(whole), axis=2)
+        areas = np.linalg.norm(np.cross(*np.moveaxis(_edges(whole)[:, :2], 1, 0)), axis=1)
+        widths = []
+        for i, (g, _) in enumerate(self._meshes):
+            mine = slice(self._first[i], self._first[i + 1])
+            pixels = self._pixels[i]
+            if pixels is None:
+                widths.append(float(np.median(edges[mine])))
+                continue
+            on = np.asarray(g.visual.uv)[np.asarray(g.faces)] * pixels.shape[1::-1]
+            (x, y), (u, v) = (on[:, 1] - on[:, 0]).T, (on[:, 2] - on[:, 0]).T
+            covered = np.abs(x * v - y * u)
+            some = (covered > 1e-3) & (areas[mine] > 0)
+            if some.any():
+                widths.append(float(np.sqrt(np.median(areas[mine][some] / covered[some]))))
+        return max(min(widths, default=0.0), 1e-9 * float(edges.max()))
 
 
 def sample_faces(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +199,8 @@ def face_normals(mesh: Mesh) -> np.ndarray:
     return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
 
-def weld(mesh: Mesh) -> Mesh:
-    """Return the mesh with equal vertices merged and collapsed faces removed."""
+def weld(mesh: Mesh) -> tuple[Mesh, np.ndarray]:
+    """Return the mesh with equal vertices merged, and which faces (f,) are left: none that collapsed."""
     vertices, back = np.unique(mesh.vertices, axis=0, return_inverse=True)
     faces = back.reshape(-1)[mesh.faces]
     whole = (
@@ -151,7 +208,7 @@ def weld(mesh: Mesh) -> Mesh:
     )
     faces = faces[whole]
     used, packed = np.unique(faces, return_inverse=True)
-    return Mesh(vertices[used], packed.reshape(-1, 3))
+    return Mesh(vertices[used], packed.reshape(-1, 3)), whole
 
 
 def obj_companions(path: Path) -> list[Path]:
@@ -217,21 +274,20 @@ def _points_only(clouds: list[tuple[Any, np.ndarray]]) -> dict[str, Any]:
     }
 
 
-def _colors(mesh: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+def _colors(
+    mesh: Any, pixels: np.ndarray | None, face: np.ndarray, weights: np.ndarray
+) -> np.ndarray | None:
     """Return sRGB bytes (n, 3) at barycentric `weights` of `face`, or None where there are no colours."""
     visual = mesh.visual
     corners = np.asarray(mesh.faces)[face]
     if visual.kind == "texture" and getattr(visual, "uv", None) is not None:
-        material = visual.material
-        image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-        if image is not None and image.size[0] * image.size[1] <= LIMITS.texture_pixels:
-            pixels = np.asarray(image.convert("RGB"))
+        if pixels is not None:
             uv = np.einsum("nk,nki->ni", weights, np.nan_to_num(np.asarray(visual.uv)[corners]))
             height, width = pixels.shape[:2]
             column = np.floor((uv[:, 0] % 1.0) * width).astype(int) % width
             row = np.floor((1 - uv[:, 1] % 1.0) * height).astype(int) % height
             return pixels[row, column]
-        main = getattr(material, "main_color", None)
+        main = getattr(visual.material, "main_color", None)
         return (
             None if main is None else np.tile(np.asarray(main)[:3].astype(np.uint8), (len(face), 1))
         )
@@ -240,6 +296,23 @@ def _colors(mesh: Any, face: np.ndarray, weights: np.ndarray) -> np.ndarray | No
     if visual.kind == "face":
         return np.asarray(visual.face_colors)[face, :3].astype(np.uint8)
     return None
+
+
+def _pixels(mesh: Any) -> np.ndarray | None:
+    """Return the picture (h, w, 3) of a mesh that has one, and places on it; None where it is too large."""
+    if mesh.visual.kind != "texture" or getattr(mesh.visual, "uv", None) is None:
+        return None
+    material = mesh.visual.material
+    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if image is None or image.size[0] * image.size[1] > LIMITS.texture_pixels:
+        return None
+    return np.asarray(image.convert("RGB"))
+
+
+def _edges(mesh: Mesh) -> np.ndarray:
+    """Return (f, 3, 3): the vectors along the edges of each face."""
+    corners = mesh.vertices[mesh.faces]
+    return np.roll(corners, -1, axis=1) - corners
 
 
 def _blend(colors: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
