@@ -57,17 +57,19 @@ class Atlas:
         )
         for size, faces in zip(sizes, by_group, strict=True):
             at, weights = _texels(size)
+            # Those of the border have the colours of others.
+            weights, of = np.unique(weights, axis=0, return_inverse=True)
             step = max(1, _CHUNK // len(at))
             for start in range(0, len(faces), step):
                 some = faces[start : start + step]
-                mixed = np.empty((len(some), len(at), 3))
+                mixed = np.empty((len(some), len(weights), 3))
                 np.put_along_axis(
                     mixed, self._order[some][:, None, :], np.broadcast_to(weights, mixed.shape), 2
                 )
-                colors = color(np.repeat(some, len(at)), mixed.reshape(-1, 3))
+                colors = color(np.repeat(some, len(weights)), mixed.reshape(-1, 3))
                 place = np.where(self._second[some, None, None], size - 1 - at, at)
                 x, y = np.moveaxis(place + self._corner[some, None], 2, 0)
-                image[y.ravel(), x.ravel()] = colors
+                image[y, x] = colors.reshape(mixed.shape)[:, of.ravel()]
         return image
 
 

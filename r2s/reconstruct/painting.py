@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from r2s.artifacts.pictures import NO_TEXTURE
+from r2s.artifacts.pictures import NO_TEXTURE, Texture
 from r2s.artifacts.reconstruction import Skin
 from r2s.artifacts.scan import Scan
 from r2s.core.atlas import sampled, unwrap
@@ -18,32 +16,62 @@ _COLORED_BY = 3  # nearest points
 
 
 def painted(
-    meshes: list[Mesh], scan: Scan, cloud: Cloud, most_side: int
-) -> tuple[list[Skin], np.ndarray]:
-    """Return meshes (v, 3) and (f, 3) with their places in one texture, and that (h, w, 3) uint8.
+    whole: Mesh, own: list[Mesh], scan: Scan, cloud: Cloud, most_side: int
+) -> tuple[Skin, list[Skin], np.ndarray]:
+    """Return the place's surface and the bodies' own with their places in one texture, and that.
 
     Args:
-        most_side: of the texture, in texels.
+        whole, own: vertices (v, 3), faces (f, 3).
+        most_side: of the texture (h, w, 3), in texels.
     """
-    corners = np.concatenate([np.zeros((0, 3, 3)), *(v[f] for v, f in meshes)])
-    source: Any = None
-    if scan.texture.image.size:
-        source = _Captured(scan)
-    elif len(cloud.colors):
-        source = _Points(cloud)
-    uv, image = np.zeros((len(corners), 3, 2), np.float32), NO_TEXTURE.image
-    if source is not None and len(corners):
-        atlas = unwrap(corners, source.texel_m, most_side)
-        uv = atlas.uv
-        image = atlas.painted(
-            lambda face, weights: source.colors(np.einsum("nk,nki->ni", weights, corners[face]))
-        )
+    captured = scan.texture if scan.texture.image.size else None
+    if captured is not None and _fits(captured, whole, most_side):
+        texture = _stacked(captured, _drawn(own, _Captured(scan), most_side))
+    else:
+        source = _Captured(scan) if captured is not None else _Points(cloud)
+        texture = _drawn([whole, *own], source, most_side)
+    meshes = [whole, *own]
     ends = np.cumsum([len(f) for _, f in meshes])
-    skins = [
-        Skin(v.astype(np.float32), f.astype(np.int32), uv[end - len(f) : end])
+    first, *others = (
+        Skin(v.astype(np.float32), f.astype(np.int32), texture.uv[end - len(f) : end])
         for (v, f), end in zip(meshes, ends, strict=True)
-    ]
-    return skins, image
+    )
+    return first, others, texture.image
+
+
+def _fits(captured: Texture, whole: Mesh, most_side: int) -> bool:
+    """Whether the captured picture can stay: the surface is the captured one, face by face."""
+    return len(whole[1]) == len(captured.uv) and max(captured.image.shape) <= most_side
+
+
+def _drawn(meshes: list[Mesh], source: _Captured | _Points, most_side: int) -> Texture:
+    """Return the texture of meshes, coloured by a source; no picture where that has no colours."""
+    corners = np.concatenate([np.zeros((0, 3, 3)), *(v[f] for v, f in meshes)])
+    if not len(corners) or not source.is_colored:
+        return Texture(np.zeros((len(corners), 3, 2), np.float32), NO_TEXTURE.image)
+    atlas = unwrap(corners, source.texel_m, most_side)
+    return Texture(
+        atlas.uv,
+        atlas.painted(
+            lambda face, weights: source.colors(np.einsum("nk,nki->ni", weights, corners[face]))
+        ),
+    )
+
+
+def _stacked(upper: Texture, lower: Texture) -> Texture:
+    """Return two textures as one, the second below the first."""
+    if not lower.image.size:
+        return upper
+    images = (upper.image, lower.image)
+    width, height = max(i.shape[1] for i in images), sum(len(i) for i in images)
+    image = np.zeros((height, width, 3), np.uint8)
+    uv, row = [], 0
+    for part in (upper, lower):
+        h, w = part.image.shape[:2]
+        image[row : row + h, :w] = part.image
+        uv.append((part.uv * (w, h) + (0, row)) / (width, height))
+        row += h
+    return Texture(np.concatenate(uv).astype(np.float32), image)
 
 
 class _Points:
@@ -52,7 +80,7 @@ class _Points:
     def __init__(self, cloud: Cloud):
         from scipy.spatial import KDTree
 
-        self.texel_m = cloud.spacing_m
+        self.texel_m, self.is_colored = cloud.spacing_m, len(cloud.colors) > 0
         self._tree, self._of = KDTree(cloud.points), cloud.colors
         self._nearest = min(_COLORED_BY, len(cloud.points))
 
@@ -65,6 +93,8 @@ class _Points:
 
 class _Captured:
     """The colour of the captured mesh at its nearest place."""
+
+    is_colored = True
 
     def __init__(self, scan: Scan):
         self._tensor = open3d().core.Tensor

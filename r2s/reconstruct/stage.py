@@ -112,7 +112,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("surface", 3, 4)
     whole, fit = surface(scan, cloud)
     labels = point_labels(parts, cloud)
-    skins, texture = painted([whole, *own_surfaces(parts, cloud)], scan, cloud, config.texture_side)
+    skin, own, texture = painted(
+        whole, own_surfaces(parts, cloud), scan, cloud, config.texture_side
+    )
     context.facts["reconstruct_seconds"] = time.perf_counter() - clock
     return Reconstruction(
         info=ReconstructionInfo(
@@ -129,8 +131,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         ),
         hulls=tuple(hulls),
         labels=labels,
-        visuals=tuple(skins[1:]),
-        surface=skins[0],
+        visuals=tuple(own),
+        surface=skin,
         surface_bodies=owners(whole, labels, scan.points),
         texture=texture,
     )

@@ -22,11 +22,10 @@ _PLASTIC = 1.32471795724474602596
 
 def surface(scan: Scan, cloud: Cloud) -> tuple[Mesh, SurfaceFit | None]:
     """Return the captured mesh, or that of the points, and its fit; None where there is no surface."""
-    if len(scan.mesh_faces):
-        (vertices, faces), _ = thinned(
-            scan.mesh_vertices.astype(float), scan.mesh_faces, MOST_FACES
-        )
-    else:
+    vertices, faces = scan.mesh_vertices.astype(float), scan.mesh_faces
+    if len(faces) > MOST_FACES:
+        vertices, faces = thinned(vertices, faces, MOST_FACES)[0]
+    elif not len(faces):
         # Cells finer than the points are apart have none in them, finer than noise an arbitrary one.
         cell_m = max(cloud.spacing_m, 2 * cloud.sigma_m)
         vertices, faces = implicit_surface(cloud.points, cloud.normals, cloud.counts, cell_m)
