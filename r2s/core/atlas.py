@@ -88,9 +88,14 @@ def unwrap(corners: np.ndarray, texel_m: float, most_side: int) -> Atlas:
     far = np.argsort(opposite, axis=1, kind="stable")
     order, legs = far[:, [2, 0, 1]], np.take_along_axis(opposite, far, 1)[:, [1, 0]]
     along = _along(corners.mean(axis=1))
-    most_side = max(most_side, int(np.ceil(np.sqrt(_FULL * count / 2) * _LEAST)) + _LEAST)
+    most_side = max(most_side, int(np.ceil(np.sqrt(_FULL * count / 2) * _LEAST)) + 4 * _LEAST)
+    # No finer than half of what would fill the picture: fewer tries.
+    texel_m = max(texel_m, 0.5 * float(np.sqrt(legs.prod(axis=1).sum() / 2)) / most_side, 1e-12)
     while True:
         size = _STEPS[np.searchsorted(_STEPS, np.minimum(np.ceil(legs / texel_m) + _BORDER, _MOST))]
+        if _FULL * size.prod(axis=1).sum() / 2 > most_side**2:
+            texel_m *= _COARSER
+            continue
         row = np.lexsort((along, -size[:, 0], -size[:, 1]))
         size[row[1::2]] = size[row[: count // 2 * 2 : 2]]
         area = int(size[row[::2]].prod(axis=1).sum())

@@ -64,6 +64,13 @@ def test_a_picture_too_small_for_the_smallest_patches_grows():
     assert 4 * 4 * 2500 <= atlas.width * atlas.height < 300**2
 
 
+@pytest.mark.parametrize("count", [1, 7, 30, 64, 200, 520, 1000])
+def test_every_count_of_triangles_ends(count):
+    for side in (16, 64):
+        atlas = unwrap(triangles(count), 1e-9, side)
+        assert atlas.uv.max() <= 1 and len(np.unique(atlas.uv.mean(axis=1), axis=0)) == count
+
+
 def test_most_of_the_picture_is_used():
     rng = np.random.default_rng(3)
     corners = rng.normal(size=(3000, 3, 3))

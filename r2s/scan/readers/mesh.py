@@ -24,6 +24,7 @@ CELLS_PER_DIAGONAL = 700
 MOST_SAMPLES = 3 * VOXEL_BUDGET
 LEAST_SAMPLES = 20_000
 MOST_SIDE = 3072  # of a texture, in texels
+MOST_TEXTURED = 1_000_000  # faces; of more, points are as fine as texels would be
 # Steps of the two-dimensional R2 sequence (Roberts 2018): 1/g and 1/g^2 with g^3 = g + 1.
 _R2 = (0.7548776662466927, 0.5698402909980532)
 
@@ -65,7 +66,7 @@ def capture_of_mesh(kind: str, mesh: Mesh, colors: np.ndarray | None, *, where: 
     points = np.einsum("nk,nki->ni", weights, mesh.vertices[corners])
     rows = None if colors is None else _blend(colors, corners, weights)
     welded, whole = weld(mesh)
-    if colors is not None and len(welded.faces):
+    if colors is not None and 0 < len(welded.faces) <= MOST_TEXTURED:
         kept = mesh.faces[whole]
         texel = float(np.median(np.linalg.norm(_edges(welded), axis=2)))
         welded = dressed(welded, texel, lambda face, weights: _blend(colors, kept[face], weights))
@@ -107,7 +108,7 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     face, weights = sample_faces(whole)
     dress = _Dress(meshes)
     welded, kept = weld(whole)
-    if dress.colored and len(welded.faces):
+    if dress.colored and 0 < len(welded.faces) <= MOST_TEXTURED:
         of = np.flatnonzero(kept)
         welded = dressed(
             welded, dress.texel(whole), lambda face, weights: dress.colors(of[face], weights)
