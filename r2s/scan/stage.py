@@ -32,8 +32,8 @@ from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 STAGE_VERSION = 4
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
-    "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
-    "ouster-sdk", "usd-core",
+    "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "lzfse", "pye57", "pillow",
+    "rosbags", "ouster-sdk", "usd-core",
 )  # fmt: skip
 
 NEIGHBORS = 20

@@ -17,7 +17,7 @@ from r2s.scan.readers.refused import refusal
 
 READABLE = (
     "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
-    "pcap", "osf", "usdz", "usd",
+    "pcap", "osf", "usdz", "usd", "r3d",
 )  # fmt: skip
 
 
@@ -88,6 +88,11 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.ros.recording import read_recording
 
             return read_recording(path, kind, asked)
+        case "r3d":
+            from r2s.scan.readers.rgbd import record3d
+            from r2s.scan.readers.rgbd.stream import capture_of
+
+            return capture_of(record3d.read(path), asked, path)
         case "usdz" | "usd":
             from r2s.scan.readers.usd import read_usd
 

@@ -37,7 +37,7 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
     ]
     per_m = asked.depth_per_m or layout.depth_per_m
     far_m = asked.depth_max_m or layout.reach_m
-    shapes = [depth_shape(frame.depth) for frame in frames]
+    shapes = [frame.packed or depth_shape(frame.depth) for frame in frames]
     starts = np.cumsum([0, *(height * width for height, width in shapes)])
     colored = all(frame.color for frame in frames)
 
@@ -62,9 +62,10 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
             (
                 frame.depth, frame.color if colored else None, frame.confidence,
                 tuple(intrinsics.at(shapes[i])[:4]), frame.T_world_camera, float(per_m), float(far_m),
-                layout.holes,
+                layout.holes, frame.packed,
             ),
-            limits=LIMITS.parse, what=f"Pillow reading {shown(frame.depth)}",
+            limits=LIMITS.packed if frame.packed else LIMITS.parse,
+            what=f"decoding {shown(frame.depth)}",
         )  # fmt: skip
 
     def _rows(i: int, part: slice) -> Rows:
