@@ -273,6 +273,8 @@ def test_the_real_tum_scan_keeps_the_frame_of_the_motion_capture(shared_data):
     T = np.asarray(result.info.T_world_source)
     np.testing.assert_allclose(T[:3, :3], np.eye(3), atol=1e-12)
     assert result.info.up_axis == "+z" and "lean" in result.info.up_evidence
+    (missing,) = result.info.warnings  # the rest is as it should be
+    assert "564" in missing and any("freiburg1" in note for note in result.info.notes)
     assert len(result.viewpoints) == 9 and set(result.viewpoint_of) == set(range(9))
     np.testing.assert_allclose(np.ptp(result.viewpoints, axis=0), (0.07, 0.08, 0.04), atol=0.04)
 

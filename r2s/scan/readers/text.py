@@ -17,7 +17,7 @@ from r2s.core.errors import UnsafeInput
 from r2s.guard.limits import KIB, LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import BLACK, Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Doubt, Rows
 from r2s.scan.readers.broken import malformed, no_points, truncated
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
@@ -176,7 +176,10 @@ def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capt
     facts = list(layout.facts)
     if tally.bad:
         facts.append(
-            f"{tally.bad:,} of {tally.rows:,} lines could not be read and were left out; {tally.first_bad}"
+            Doubt(
+                f"{tally.bad:,} of {tally.rows:,} lines could not be read and were left out; "
+                f"{tally.first_bad}"
+            )
         )
     colored = layout.colors is not None and tally.color_max > 0
     if layout.colors is not None and not colored:

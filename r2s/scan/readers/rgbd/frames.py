@@ -12,6 +12,7 @@ import numpy as np
 from r2s.core.errors import R2SError
 from r2s.guard.archive import archive_of
 from r2s.guard.preflight import shown
+from r2s.scan.capture import Doubt
 
 # Structured light and time of flight: noise grows with the square of depth, 3 to 5 cm at 4 m.
 CAMERA_REACH_M = 4.0
@@ -132,7 +133,8 @@ def skipped(absent: int, lost: int, unmatched: int, listed: int, *, what: str) -
     used = listed - absent - lost - unmatched
     if not reasons:
         return ()
-    return (f"{used:,} of the {listed:,} frames {what} are used; skipped: {'; '.join(reasons)}",)
+    said = f"{used:,} of the {listed:,} frames {what} are used; skipped: {'; '.join(reasons)}"
+    return (Doubt(said),)
 
 
 def malformed(path: Path, why: str) -> R2SError:

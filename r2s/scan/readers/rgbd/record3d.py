@@ -18,6 +18,7 @@ import numpy as np
 
 from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard import archive
+from r2s.scan.capture import Doubt
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import (
     OPENGL_TO_OPTICAL,
@@ -98,8 +99,10 @@ def _facts(frames: list[Frame], facts: tuple[str, ...]) -> tuple[str, ...]:
     still = all(np.array_equal(f.T_world_camera, frames[0].T_world_camera) for f in frames)
     if still and len(frames) > 1:
         facts += (
-            "all its poses are the same, as those of the front camera are: this is right only if the "
-            "camera did not move",
+            Doubt(
+                "all its poses are the same, as those of the front camera are: this is right only if the "
+                "camera did not move"
+            ),
         )
     return facts
 

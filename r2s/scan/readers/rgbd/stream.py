@@ -12,7 +12,7 @@ from r2s.core.errors import R2SError
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Rows, joined
+from r2s.scan.capture import Capture, Doubt, Rows, joined
 from r2s.scan.gravity import mean_axes
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd.frames import Frame, Intrinsics, Layout, sound_intrinsics
@@ -123,7 +123,7 @@ def _facts(
     with_color = sum(frame.color is not None for frame in frames)
     if not colored and with_color:
         found.append(
-            f"colours are left out: only {with_color:,} of {len(frames):,} frames have them"
+            Doubt(f"colours are left out: only {with_color:,} of {len(frames):,} frames have them")
         )
     return found
 
@@ -163,7 +163,7 @@ def _colored(layout: Layout) -> Layout:
     kept = tuple(frame for frame in layout.frames if frame.color)
     if len(kept) == len(layout.frames) or len(kept) * 2 < len(layout.frames):
         return layout
-    fact = f"{len(layout.frames) - len(kept):,} frames without a colour picture are skipped"
+    fact = Doubt(f"{len(layout.frames) - len(kept):,} frames without a colour picture are skipped")
     return replace(layout, frames=kept, facts=(*layout.facts, fact))
 
 
