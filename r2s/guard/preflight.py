@@ -30,7 +30,7 @@ def regular_file(path: Path, *, limits: Limits = LIMITS) -> int:
     if stat.S_ISDIR(status.st_mode):
         raise R2SError(
             "R2S-FILE-002", "this is a folder, not a file", where=shown(path),
-            why="what is asked for here is one file; only `r2s scan` takes folders, and only those of captures",
+            why="one file is asked for here; only `r2s scan` takes folders, and only those of captures",
             remedy=f"ls {shlex.quote(shown(path))}   # and name the file in it that is meant",
         )  # fmt: skip
     not_special(path)
