@@ -125,7 +125,7 @@ def test_a_floor_says_up_before_a_larger_ceiling_unless_little_of_it_is_seen(
 ):
     hung = rpy_to_matrix([np.radians(1.0), 0, 0]) @ [0, 0, -1.0]
     far = np.array([4e5, 5e6, 0.0])  # heights are those of the planes, wherever the origin is
-    ceiling = Plane(hung, far + [0, 0, 2.5], np.arange(5), 0.2, 0.0)
+    ceiling = Plane(hung, np.add(far, [0, 0, 2.5]), np.arange(5), 0.2, 0.0)
     floor = Plane(np.array([0, 0, 1.0]), far, np.arange(5), floor_share, 0.0)
     found = find_up(
         [ceiling, floor],
