@@ -36,7 +36,7 @@ def scan_of(values: np.ndarray, warnings: tuple[str, ...] = ()) -> Scan:
             source_format="text", raw_points=len(values), dropped={}, unit="m", unit_evidence="given",
             up_axis="+z", up_evidence="given", up_confidence=1.0, noise_sigma_m=0.0, voxel_m=1.0,
             bounds_m=((0, 0, 0), (1, 1, 1)), T_world_source=IDENTITY, viewpoints_source="unknown",
-            viewpoint_evidence="none", warnings=warnings,
+            viewpoint_evidence="none", warnings=warnings, notes=(f"{len(values)} numbers",),
         ),
         points=points,
         normals=np.zeros_like(points),

@@ -34,7 +34,8 @@ class ScanInfo(Frozen):
         T_world_source: maps source coordinates (already in metres, unshifted) to the world frame.
         viewpoints_source: `file`, `estimated` (and how, in `viewpoint_evidence`) or `unknown`.
         organized: (height, width) of an organised cloud, else None.
-        warnings: sentences for the user.
+        notes: what was found and done while reading, in sentences.
+        warnings: what the user should look at, in sentences.
     """
 
     source_format: str
@@ -55,6 +56,7 @@ class ScanInfo(Frozen):
     floor_tilt_deg: float | None = None
     walls_yaw_deg: float | None = None
     walls_yaw_confidence: float = 0.0
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -125,6 +125,8 @@ def answer(name: str, outcome: Outcome, session: Session, seconds: float, follow
     elif outcome.text:
         write(outcome.text)
     if not session.quiet:
+        for note in outcome.notes:
+            say(f"note: {note}")
         for warning in outcome.warnings:
             say(f"warning: {warning}")
     if outcome.error is not None:

@@ -26,7 +26,7 @@ class Outcome:
         extra: further fields of the document, beside the ones every command has.
         next: a command to paste next, shown on stderr; the shared options of this one are put in.
         error: a failure that comes with a result (a gate that was not passed).
-        along: what was made on the way to the result; its warnings are told too.
+        along: what was made on the way to the result; its notes and warnings are told too.
     """
 
     text: str = ""
@@ -45,9 +45,17 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         """The result's warnings, after those of what was made anew for it."""
+        return [text for each in self._told for text in each.warnings]
+
+    @property
+    def notes(self) -> list[str]:
+        """The result's notes, after those of what was made anew for it."""
+        return [text for each in self._told for text in each.notes]
+
+    @property
+    def _told(self) -> list[Result]:
         made = [each for each in self.along if not each.cached]
-        last = [self.result] if self.result else []
-        return [text for each in (*made, *last) for text in each.warnings]
+        return [*made, *([self.result] if self.result else [])]
 
 
 def document(command: str, outcome: Outcome, seconds: float, following: str) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def document(command: str, outcome: Outcome, seconds: float, following: str) -> 
         "cached": result.cached if result else None,
         "seconds": round(result.seconds if result else seconds, 3),
         "metrics": dict(result.metrics) if result else {},
-        **({"warnings": outcome.warnings} if result else {}),
+        **({"notes": outcome.notes, "warnings": outcome.warnings} if result else {}),
         **outcome.extra,
         **({"next": following} if following else {}),
         **({"error": outcome.error.to_json()} if outcome.error else {}),

@@ -55,6 +55,7 @@ def run(
             "cached": result.cached,
             "seconds": round(result.seconds, 3),
             "metrics": dict(result.metrics),
+            "notes": list(result.notes),
             "warnings": list(result.warnings),
         }
         for result in results

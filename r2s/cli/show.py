@@ -28,9 +28,8 @@ def show(
     metrics = metrics_of(store, stored.digest)
     lines = [f"{stored.kind}  {', '.join(refs) or '(no name)'}", f"id  {stored.digest}", ""]
     lines += ["metrics", *table(metrics)]
-    lines += _section(
-        "warnings", [f"  {printable(text)}" for text in stored.config.get("warnings", ())]
-    )
+    for name in ("notes", "warnings"):
+        lines += _section(name, [f"  {printable(text)}" for text in stored.config.get(name, ())])
     lines += _section("openings", _openings(stored.config))
     lines += _section("scenarios", _scenarios(stored.config))
     lines += _section(

@@ -53,6 +53,7 @@ class Result:
     seconds: float
     metrics: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     because: tuple[str, ...] = ()
 
@@ -167,6 +168,7 @@ class Executor:
             seconds,
             record["metrics"],
             tuple(record["warnings"]),
+            tuple(record.get("notes", ())),  # absent in older records
             record["facts"],
         )
 
@@ -212,6 +214,7 @@ class Executor:
             "facts": facts,
             "metrics": metrics(artifact.KIND, artifact, {**facts, "seconds": round(seconds, 3)}),
             "warnings": _warnings(step, artifact, digest, before),
+            "notes": _sentences(artifact, "notes"),
             "refused": _refusal(step, artifact),
             "started": started,
             "sources": {role: str(path.absolute()) for role, path in step.sources.items()},
@@ -231,6 +234,7 @@ class Executor:
             record["seconds"],
             record["metrics"],
             tuple(record["warnings"]),
+            tuple(record["notes"]),
             facts,
             decision.because,
         )
@@ -252,7 +256,7 @@ class Executor:
 def _warnings(
     step: Step, artifact: Any, digest: str, before: Mapping[str, Any] | None
 ) -> list[str]:
-    warnings = [str(text) for text in getattr(artifact.info, "warnings", ())]
+    warnings = _sentences(artifact, "warnings")
     bitwise = step.stage.load().DETERMINISM == "bitwise"
     if bitwise and before is not None and before["output"] != digest:
         warnings.append(
@@ -260,6 +264,10 @@ def _warnings(
             f"{before['started']}; please report it"
         )
     return warnings
+
+
+def _sentences(artifact: Any, name: str) -> list[str]:
+    return [str(text) for text in getattr(artifact.info, name, ())]
 
 
 def _refusal(step: Step, artifact: Any) -> dict[str, str] | None:

@@ -36,6 +36,7 @@ class Limits:
         texture_pixels: pixels of one embedded picture (a decompression bomb is far above).
         extent_m: no capture is wider than this once it is in metres.
         parse: limits of a native parser that runs in a child process.
+        packed: limits of unpacking one picture by a library that would fill all it may with a hostile one.
         geometry: limits of one geometry computation (CoACD, Poisson) in a child process.
     """
 
@@ -51,6 +52,7 @@ class Limits:
     texture_pixels: int = 16384 * 16384
     extent_m: float = 10_000.0
     parse: ChildLimits = field(default_factory=lambda: ChildLimits(8 * GIB, 600, 300.0))
+    packed: ChildLimits = field(default_factory=lambda: ChildLimits(GIB, 60, 60.0))
     geometry: ChildLimits = field(default_factory=lambda: ChildLimits(12 * GIB, 1200, 600.0))
 
 

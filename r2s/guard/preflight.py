@@ -30,8 +30,8 @@ def regular_file(path: Path, *, limits: Limits = LIMITS) -> int:
     if stat.S_ISDIR(status.st_mode):
         raise R2SError(
             "R2S-FILE-002", "this is a folder, not a file", where=shown(path),
-            why="a capture is one file; folders of frames (TUM, Redwood, Polycam) are not read yet",
-            remedy=f"ls {shlex.quote(shown(path))}   # and name one file of it",
+            why="one file is asked for here; only `r2s scan` takes folders, and only those of captures",
+            remedy=f"ls {shlex.quote(shown(path))}   # and name the file in it that is meant",
         )  # fmt: skip
     not_special(path)
     if status.st_size == 0:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 import zlib
 from pathlib import Path
 
+from r2s.core.errors import R2SError
+from r2s.guard.archive import names
+
 HEAD_BYTES = 4096
+_ZIP = b"PK\x03\x04"
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"glTF", "glb"),
@@ -69,10 +74,15 @@ _TEXT: tuple[tuple[re.Pattern[bytes], str], ...] = (
 def sniff(path: Path) -> str:
     """Return the format of a file by its bytes (`pcd`, `ply`, `glb`, ...), or `unknown`.
 
-    Zip files are told apart by suffix (`usdz`, `npz`, `3mf`, `r3d`), since their first bytes are the same.
+    A Record3D recording is a zip file known by what it holds; other zip files are told apart by suffix
+    (`usdz`, `npz`, `3mf`), since their first bytes are the same.
     """
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
+    if head.startswith(_ZIP):
+        with contextlib.suppress(R2SError):
+            if "metadata" in (held := names(path)) and any(n.startswith("rgbd/") for n in held):
+                return "r3d"
     return sniff_bytes(head, size=path.stat().st_size, suffix=path.suffix.lower())
 
 
@@ -99,7 +109,7 @@ def sniff_bytes(head: bytes, *, size: int, suffix: str = "") -> str:
                 # Bit 7 or 6 of the point format (byte 104) marks LASzip compression.
                 return "laz" if len(head) > 104 and head[104] & 0xC0 else "las"
             return name
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         return {".usdz": "usdz", ".npz": "npz", ".3mf": "3mf", ".r3d": "r3d"}.get(suffix, "zip")
     if head[8:12] == b"OSF$":
         return "osf"

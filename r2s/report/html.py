@@ -396,7 +396,8 @@ def _warnings(artifacts: Artifacts) -> str:
         (kind, text)
         for kind in ("scan", "reconstruction", "scene")
         if kind in artifacts
-        for text in artifacts[kind].info.warnings
+        for name in ("notes", "warnings")
+        for text in getattr(artifacts[kind].info, name, ())
     ]
     if not found:
         return ""

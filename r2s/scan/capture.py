@@ -18,8 +18,14 @@ BLOCK_ROWS = 1_000_000
 SAMPLE_PARTS = 24
 # The coarse look, which fills voxels of 1/160 of the capture, reads this many parts, or every k-th row.
 GLANCE_PARTS, GLANCE_ROWS = 100, 10_000_000
+
+
+class Doubt(str):
+    """A fact of a capture that its user should look at: told as a warning, other facts as notes."""
+
+
 # Some programs write colour fields and no colours.
-BLACK = "its colours are all zero and were left out"
+BLACK = Doubt("its colours are all zero and were left out")
 
 
 class Rows(NamedTuple):
@@ -80,7 +86,7 @@ class Capture:
         viewpoints_by: one sentence: where the positions come from.
         axes: mean optical axes of the cameras of a capture with poses whose frame has no declared up.
         parts: first row of each part (one picture, one message) that is read as a whole; () for one table.
-        facts: remarkable header facts, in words.
+        facts: what was found and done while reading, in words; see `Doubt`.
     """
 
     format: str

@@ -33,6 +33,8 @@ MEASURED_DEG = 2.0
 # Two axes are as likely where both have level planes, of like area, in a capture as long along one as
 # the other.
 TIE_LEAST, TIE_AREA, TIE_SHAPE = 0.15, 1.2, 1.1
+# A level plane says where down is from this part of the largest one's area on: less of it leans by chance.
+FLOOR_SHARE = 0.3
 # Confidence where no level plane was seen.
 ONLY_WALLS = 0.45
 
@@ -291,10 +293,14 @@ def _shares(planes: list[Plane], u: np.ndarray) -> tuple[float, float]:
 
 
 def _refined(planes: list[Plane], u: np.ndarray) -> np.ndarray:
-    """Return u turned to the largest level plane, or upright to the walls where nothing is level."""
+    """Return u turned to the floor, or upright to the walls where nothing is level.
+
+    The floor is the lowest of the large level planes: ceilings are hung, and tops of furniture stand askew.
+    """
     level = [p for p in planes if abs(float(p.normal @ u)) > np.cos(np.radians(LEVEL_DEG))]
     if level:
-        best = max(level, key=lambda p: p.share)
+        least = FLOOR_SHARE * max(p.share for p in level)
+        best = min((p for p in level if p.share >= least), key=lambda p: float(p.center @ u))
         return best.normal * np.sign(best.normal @ u)
     upright = [p for p in planes if abs(float(p.normal @ u)) < np.sin(np.radians(LEVEL_DEG))]
     spread = sum((p.share * np.outer(p.normal, p.normal) for p in upright), np.zeros((3, 3)))

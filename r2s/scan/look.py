@@ -132,10 +132,10 @@ def _as_seen(plane: Plane, normals: np.ndarray) -> Plane:
     """Return the plane with its normal on the side from which most of it was seen."""
     if float((normals[plane.members] @ plane.normal).sum()) >= 0:
         return plane
-    return replace(plane, normal=-plane.normal, offset=-plane.offset)
+    return replace(plane, normal=-plane.normal)
 
 
 def _toward(plane: Plane, sensor: np.ndarray) -> Plane:
     if plane.normal @ sensor >= plane.offset:
         return plane
-    return replace(plane, normal=-plane.normal, offset=-plane.offset)
+    return replace(plane, normal=-plane.normal)

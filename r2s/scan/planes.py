@@ -20,17 +20,22 @@ class Plane:
 
     Attributes:
         normal: (3,) unit; towards the sensor where it is known.
-        offset: distance from the origin along the normal.
+        center: (3,) where it is, the middle of its points.
         members: (k,) indices of its points.
         share: its part of all points; with one point per voxel, its part of the seen area.
         rms: rms distance of its points.
     """
 
     normal: np.ndarray
-    offset: float
+    center: np.ndarray
     members: np.ndarray
     share: float
     rms: float
+
+    @property
+    def offset(self) -> float:
+        """Distance from the origin along the normal."""
+        return float(self.normal @ self.center)
 
 
 def find_planes(
@@ -64,7 +69,7 @@ def find_planes(
         residual = (p[near] - center) @ normal
         planes.append(
             Plane(
-                normal, float(normal @ center), left[near], near.sum() / len(points),
+                normal, center, left[near], near.sum() / len(points),
                 float(np.sqrt(np.mean(residual**2))),
             )
         )  # fmt: skip

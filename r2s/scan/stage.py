@@ -18,7 +18,7 @@ from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import apply
 from r2s.guard.preflight import shown
 from r2s.scan import gravity, units
-from r2s.scan.capture import BLACK, Capture
+from r2s.scan.capture import BLACK, Capture, Doubt
 from r2s.scan.clean import LEAST_POINTS, Cleaner
 from r2s.scan.frame import Ground, Walls, find_ground, find_walls, world_from_source
 from r2s.scan.interior import find_eyes
@@ -33,8 +33,8 @@ from r2s.scan.voxels import Accumulator, Seen, Voxels, choose_voxel
 STAGE_VERSION = 5
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS = (
-    "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "pye57", "pillow", "rosbags",
-    "ouster-sdk", "usd-core",
+    "numpy", "scipy", "trimesh", "open3d-cpu", "open3d", "lazrs", "laspy", "lzfse", "pye57", "pillow",
+    "rosbags", "ouster-sdk", "usd-core",
 )  # fmt: skip
 
 NEIGHBORS = 20
@@ -286,6 +286,7 @@ def _surfaced(
         viewpoints_source=source,
         viewpoint_evidence=evidence,
         organized=capture.organized,
+        notes=tuple(fact for fact in capture.facts if not isinstance(fact, Doubt)),
         warnings=(*_warnings(capture, look, placed, dropped, cleaner.finite), *[BLACK] * black),
     )
     return Scan(
@@ -305,7 +306,7 @@ def _surfaced(
 def _warnings(
     capture: Capture, look: Look, placed: _Placed, dropped: Mapping[str, int], finite: int
 ) -> tuple[str, ...]:
-    found = list(capture.facts)
+    found: list[str] = [fact for fact in capture.facts if isinstance(fact, Doubt)]
     if placed.up.confidence < SURE:
         found.append(
             f"up is {placed.up.name} with little evidence: look at it, and say --up if it is wrong"

@@ -29,6 +29,14 @@ def test_a_workspace_is_found_upwards(lab, here: Path, monkeypatch):
     assert lab("status", "--json").json["current"] == "lab"
 
 
+def test_notes_are_shown_apart_from_warnings(r2s, numbers, here: Path):
+    numbers.write_text("1")
+    said = r2s("scan", numbers)
+    assert "note: 1 numbers" in said.err and "warning: short" in said.err
+    assert "notes\n  1 numbers" in r2s("show", "scan").out
+    assert "note:" not in r2s("scan", numbers, "--quiet").err
+
+
 def test_the_scans_name_comes_from_its_file_and_becomes_current(r2s, numbers, here: Path):
     path = here / "My Lab (2).txt"
     path.write_text("1")

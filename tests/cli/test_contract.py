@@ -45,6 +45,7 @@ def test_a_stage_answers_with_the_contract(r2s, numbers):
     artifact = said.json["artifact"]
     assert (artifact["kind"], artifact["ref"]) == ("scan", "scan/lab")
     assert artifact["id"].startswith("sha256:")
+    assert said.json["notes"] == ["3 numbers"] and said.json["warnings"] == []
     assert set(said.json["metrics"]) >= {
         "points", "unit", "unit_evidence", "up_axis", "up_evidence", "noise_sigma_m", "bounds_m", "dropped",
     }  # fmt: skip

@@ -77,10 +77,13 @@ def test_a_hit_leaves_the_history_of_its_ref_alone(store: Store, chain):
     assert len(store.reflog("scan/lab")) == 1
 
 
-def test_warnings_reach_the_result_of_a_cached_run_too(store: Store, chain, capture: Path):
+def test_notes_and_warnings_reach_the_result_of_a_cached_run_too(
+    store: Store, chain, capture: Path
+):
     capture.write_text("1")
-    assert run(store, chain())[0].warnings == ("short",)
-    assert run(store, chain())[0].warnings == ("short",)
+    for _ in range(2):
+        result = run(store, chain())[0]
+        assert result.warnings == ("short",) and result.notes == ("1 numbers",)
 
 
 @pytest.mark.parametrize("harm", ["flip", "remove"])

@@ -8,7 +8,8 @@ from scan_files import columns_of, depth_image, pcd_bytes, ply_bytes, room_point
 
 from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import rpy_to_matrix
-from r2s.scan.gravity import parse_up
+from r2s.scan.gravity import AXES, find_up, parse_up
+from r2s.scan.planes import Plane
 
 
 def degrees(a, b) -> float:
@@ -116,3 +117,24 @@ def test_a_cube_asks_which_way_is_up(tmp_path):
         scan(path, voxel_m=0.05)
     assert asked.value.code == "R2S-SCAN-047" and "--up +y" in asked.value.remedy
     assert scan(path, voxel_m=0.05, up="+z").info.up_axis == "+z"
+
+
+@pytest.mark.parametrize(("floor_share", "floor_is_level"), [(0.12, True), (0.03, False)])
+def test_a_floor_says_up_before_a_larger_ceiling_unless_little_of_it_is_seen(
+    floor_share, floor_is_level
+):
+    hung = rpy_to_matrix([np.radians(1.0), 0, 0]) @ [0, 0, -1.0]
+    far = np.array([4e5, 5e6, 0.0])  # heights are those of the planes, wherever the origin is
+    ceiling = Plane(hung, np.add(far, [0, 0, 2.5]), np.arange(5), 0.2, 0.0)
+    floor = Plane(np.array([0, 0, 1.0]), far, np.arange(5), floor_share, 0.0)
+    found = find_up(
+        [ceiling, floor],
+        given=None,
+        declared="",
+        declared_by="",
+        camera=None,
+        extent=np.full(3, 4.0),
+    )
+    assert degrees(found.direction, AXES["+z"]) == pytest.approx(
+        0 if floor_is_level else 1, abs=1e-6
+    )

@@ -95,12 +95,6 @@ def test_without_usd_core_the_remedy_is_its_installation(tmp_path, without):
     assert "pip install usd-core" in caught.value.remedy
 
 
-def test_record3d_is_refused_by_name(tmp_path):
-    with pytest.raises(R2SError, match="Record3D") as caught:
-        read(usdz(tmp_path / "capture.r3d", "{}", name="metadata"))
-    assert "PLY" in caught.value.remedy
-
-
 @pytest.fixture
 def ouster(shared_data):
     return shared_data / "scans" / "ouster_os1" / "OS-1-128_v2.3.0_1024x10_lb_n3.pcap"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import multiprocessing
 import os
 import struct
@@ -17,6 +18,7 @@ import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 
+import lzfse
 import numpy as np
 import pytest
 import trimesh
@@ -62,9 +64,9 @@ def pictures() -> list[tuple[str, bytes]]:
 
 
 def containers() -> list[tuple[str, bytes]]:
-    """Return carriers: a PCAP of no known maker, an OSF header, a USDZ package, a Record3D export.
+    """Return carriers: a PCAP of no known maker, an OSF header, a USDZ package, a Record3D recording.
 
-    Whole, they are read only where their optional library is here, and the made-up ones never.
+    Whole, the first three are read only where their optional library is here, and the made-up ones never.
     """
     packet = struct.pack("<IIII", 0, 0, 60, 60) + bytes(60)
     pcap = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + packet * 50
@@ -77,10 +79,19 @@ def containers() -> list[tuple[str, bytes]]:
         f"int[] faceVertexCounts = [{', '.join(['3'] * 100)}]\n"
         f"int[] faceVertexIndices = [{numbers}]\npoint3f[] points = [{corners}]\n}}\n"
     )
+    depth = np.frombuffer(pictures()[1][1][-9600:], ">u2").astype("<f4") / 1000
+    metadata = {
+        "w": 80, "h": 60, "dw": 80, "dh": 60, "K": [60.0, 0, 0, 0, 60.0, 0, 40.0, 30.0, 1],
+        "poses": [[0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0.05, 0, 0]],
+    }  # fmt: skip
+    rgbd = {f"rgbd/{i}.depth": lzfse.compress(depth.tobytes()) for i in range(2)}
     usdz, record3d = io.BytesIO(), io.BytesIO()
-    for stream, name, text in ((usdz, "scene.usda", scene), (record3d, "metadata", "{}")):
+    for stream, files in (
+        (usdz, {"scene.usda": scene}), (record3d, {"metadata": json.dumps(metadata), **rgbd}),
+    ):  # fmt: skip
         with zipfile.ZipFile(stream, "w") as package:
-            package.writestr(zipfile.ZipInfo(name), text)
+            for name, data in files.items():
+                package.writestr(zipfile.ZipInfo(name), data)
     osf = struct.pack("<II4s4xQQQQQ", 52, 20, b"OSF$", 0, 0, 0, 0, 300) + bytes(300 - 56)
     return [("pcap", pcap), ("osf", osf), ("usdz", usdz.getvalue()), ("r3d", record3d.getvalue())]
 
@@ -203,7 +214,7 @@ def campaign(folder, count: int, seed: int) -> tuple[dict[str, int], int]:
 
 
 def test_undamaged_captures_are_read(tmp_path):
-    refused = {"pcap", "osf", "r3d"} | ({"usdz"} if find_spec("pxr") is None else set())
+    refused = {"pcap", "osf"} | ({"usdz"} if find_spec("pxr") is None else set())
     for suffix, data in seeds(tmp_path):
         expected = "error" if suffix in refused else "scan"
         assert check(tmp_path / f"whole.{suffix}", data) == expected, suffix

@@ -116,6 +116,7 @@ def test_a_scan_of_two_clouds_knows_who_saw_what(pair, tmp_path):
     context = StageContext(tmp_path, {"capture": pair[0], "capture 002": pair[1]})
     result = stage.run({}, stage.Config(), context)
     assert result.info.viewpoints_source == "file" and len(result.viewpoints) == 2
+    assert result.info.notes[0] == "2 clouds put together" and not result.info.warnings
     eyes = result.viewpoints[result.viewpoint_of]
     assert (np.einsum("ij,ij->i", eyes - result.points, result.normals) >= 0).all()
     apart = np.linalg.norm(result.viewpoints[0] - result.viewpoints[1])

@@ -17,7 +17,7 @@ from r2s.scan.readers.refused import refusal
 
 READABLE = (
     "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
-    "pcap", "osf", "usdz", "usd",
+    "pcap", "osf", "usdz", "usd", "r3d",
 )  # fmt: skip
 
 
@@ -52,11 +52,11 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
         case "pcd":
             from r2s.scan.readers.pcd import read_pcd
 
-            return read_pcd(path, size)
+            return read_pcd(path, size, told)
         case "ply":
             from r2s.scan.readers.ply import read_ply
 
-            return read_ply(path, size)
+            return read_ply(path, size, told)
         case "glb" | "obj" | "stl":
             from r2s.scan.readers.mesh import read_mesh
 
@@ -64,7 +64,7 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
         case "xyz" | "csv":
             from r2s.scan.readers.text import read_text
 
-            return read_text(path, kind, size)
+            return read_text(path, kind, size, told)
         case "las" | "laz":
             from r2s.scan.readers.las import read_las
 
@@ -78,7 +78,7 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             if inside in ("xyz", "csv"):
                 from r2s.scan.readers.text import read_text
 
-                return read_text(path, inside, size)
+                return read_text(path, inside, size, told)
             raise refusal(kind, where=shown(path), inside=inside)
         case "png" | "pgm":
             from r2s.scan.readers.rgbd.single import read_depth
@@ -88,6 +88,11 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.ros.recording import read_recording
 
             return read_recording(path, kind, asked)
+        case "r3d":
+            from r2s.scan.readers.rgbd import record3d
+            from r2s.scan.readers.rgbd.stream import capture_of
+
+            return capture_of(record3d.read(path), asked, path)
         case "usdz" | "usd":
             from r2s.scan.readers.usd import read_usd
 

@@ -13,7 +13,7 @@ from r2s.core.rigid import apply
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Rows
+from r2s.scan.capture import Capture, Doubt, Rows
 from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, damaged, read_header
 from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
@@ -130,17 +130,21 @@ def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture
     facts: tuple[str, ...] = ()
     if len(scans) > 1 and len(posed) < len(scans):
         facts += (
-            f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose: taken as registered",
+            Doubt(
+                f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose: taken as registered"
+            ),
         )
     if not colored and any(scan.has_colors for scan in scans):
-        facts += ("only some of its scans have colours, so none were taken",)
+        facts += (Doubt("only some of its scans have colours, so none were taken"),)
     layered = _layered(scans, records)
     moved = any(not np.allclose(scan.T_file_scan, np.eye(4)) for scan in posed)
     seen = layered < MOST_LAYERED and (moved or (len(scans) == 1 and scans[0].is_gridded))
     if moved and not seen:
         facts += (
-            f"its poses are not where the sensor stood: {100 * layered:.0f} % of the lines of sight from "
-            "there cross a surface",
+            Doubt(
+                f"its poses are not where the sensor stood: {100 * layered:.0f} % of the lines of sight "
+                "from there cross a surface"
+            ),
         )
     stations = np.array([scan.T_file_scan[:3, 3] for scan in scans])
     by = (

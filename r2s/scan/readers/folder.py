@@ -11,13 +11,13 @@ from r2s.core.errors import R2SError
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture
 from r2s.scan.readers.asked import Asked, Told, unheard
-from r2s.scan.readers.rgbd import open3d_folder, phone, scannet, text, transforms, tum
+from r2s.scan.readers.rgbd import open3d_folder, phone, record3d, scannet, text, transforms, tum
 from r2s.scan.readers.rgbd.frames import Layout
 from r2s.scan.readers.rgbd.pixels import depth_shape
 
 FOLDERS_TEXT = (
     "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner, "
-    "rosbag2, several overlapping clouds"
+    "Record3D, rosbag2, several overlapping clouds"
 )
 _CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".xyz", ".pts"}
 
@@ -29,15 +29,16 @@ _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "nerfstudio": transforms.read,
     "polycam": phone.read_polycam,
     "stray": phone.read_stray,
+    "record3d": record3d.read,
 }
 
 
 def sniff_folder(folder: Path) -> str:
     """Return the layout of a folder by the names in it, or `unknown`.
 
-    Answers that only say what is missing: `record3d` (its pictures cannot be decoded), `sequences` (7-Scenes,
-    one level too high), `no-poses` (depth pictures, and nothing says from where), `loose` (a depth picture
-    among other files).
+    Answers that only say what is missing: `exr` (Record3D's export of pictures nothing decodes), `sequences`
+    (7-Scenes, one level too high), `no-poses` (depth pictures, and nothing says from where), `loose` (a
+    depth picture among other files).
     """
     names = set(text.entries(folder))
     if "metadata.yaml" in names:
@@ -49,8 +50,10 @@ def sniff_folder(folder: Path) -> str:
         return "polycam"
     if {"odometry.csv", "camera_matrix.csv", "depth"} <= names:
         return "stray"
-    if "EXR_RGBD" in names or {"metadata", "rgbd"} <= names:
+    if {"metadata", "rgbd"} <= names:
         return "record3d"
+    if "EXR_RGBD" in names:
+        return "exr"
     if {"depth", "pose"} <= names:
         return "scannet"
     if "depth" in names and open3d_folder.trajectory_of(folder) is not None:
@@ -133,11 +136,11 @@ def _layout(folder: Path) -> Layout:
 def _refusal(kind: str, folder: Path) -> R2SError:
     where = shown(folder)
     match kind:
-        case "record3d":
+        case "exr":
             return R2SError(
-                "R2S-SCAN-027", "this is a Record3D capture; r2s does not read its pictures", where=where,
-                why="its depth is packed with LZFSE, or stored as EXR, which nothing here decodes",
-                remedy="in Record3D, export the capture as PLY or GLB, and name that file",
+                "R2S-SCAN-027", "this is Record3D's export as EXR and JPG; r2s does not read its depth",
+                where=where, why="nothing here decodes EXR pictures",
+                remedy="in Record3D, export the recording in its internal format (.r3d), and name that file",
             )  # fmt: skip
         case "sequences":
             first = next(n for n in text.entries(folder) if re.fullmatch(r"seq-\d+", n))

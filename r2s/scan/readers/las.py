@@ -18,7 +18,7 @@ from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import BLACK, Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Doubt, Rows
 from r2s.scan.readers import crs
 from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import malformed, no_points, truncated
@@ -232,7 +232,9 @@ def read_crs(header: Header) -> tuple[crs.Crs, tuple[str, ...]]:
     if first.kind == "" or (first.unit == "" and second.unit != "" and first.kind == second.kind):
         first, second = second, first
     if first.unit and second.unit and first.unit != second.unit:
-        return first, (f"its CRS records disagree: {first.evidence} (taken), {second.evidence}",)
+        return first, (
+            Doubt(f"its CRS records disagree: {first.evidence} (taken), {second.evidence}"),
+        )
     return first, ()
 
 
@@ -246,8 +248,10 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
     up = "+z" if system.kind == "projected" or on_map else ""
     if why := crs.contradiction(system, low, high):
         facts += (
-            f"its CRS {system.name} ({_word(system)}) is not used: {why}"
-            + ", but those of a map" * on_map,
+            Doubt(
+                f"its CRS {system.name} ({_word(system)}) is not used: {why}"
+                + ", but those of a map" * on_map
+            ),
         )
         system, unit = crs.Crs(), ""
     elif system.kind == "geographic":
@@ -258,7 +262,7 @@ def _capture(kind: str, header: Header, records: Records, where: str) -> Capture
         stretch = units.METRES[system.vertical] / units.METRES[unit]
         facts += (f"heights in {system.vertical}, positions in {unit}: heights were converted",)
     elif system.kind == "projected" and unit == "":
-        facts += (f"its CRS is {system.name}, whose unit r2s does not know",)
+        facts += (Doubt(f"its CRS is {system.name}, whose unit r2s does not know"),)
     scales, offsets = header.scales * [1, 1, stretch], header.offsets * [1, 1, stretch]
     brightest = int(probe["rgb"].max()) if "rgb" in records.names else 0
     if "rgb" in records.names and brightest == 0:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from r2s.guard.limits import MIB
+from r2s.scan.readers.asked import Told, unheard
+
 
 class LzfError(ValueError):
     """The stream is damaged."""
 
 
-def decompress(data: bytes, size: int) -> bytes:
+def decompress(data: bytes, size: int, told: Told = unheard) -> bytes:
     """Return the `size` bytes that `data` unpacks to (M. Lehmann's LibLZF format).
+
+    told: hears how many of them are there.
 
     Raises:
         LzfError: the stream ends early, refers before its beginning or does not give `size` bytes.
     """
     out = bytearray()
-    at, end = 0, len(data)
+    at, end, tell_at = 0, len(data), 0
     while at < end:
+        if at >= tell_at:
+            told(len(out), size)
+            tell_at = at + MIB
         control = data[at]
         at += 1
         if control < 32:  # a literal run of control + 1 bytes

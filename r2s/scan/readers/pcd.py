@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,10 @@ import numpy as np
 from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS
 from r2s.scan.capture import Capture, Rows, color_bytes
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import large_text, malformed, truncated
 from r2s.scan.readers.lzf import LzfError, decompress
+from r2s.scan.readers.numbers import parse_table
 
 _TYPES = {
     "F4": "<f4", "F8": "<f8", "U1": "u1", "U2": "<u2", "U4": "<u4", "U8": "<u8",
@@ -49,16 +50,16 @@ class Header:
     offset: int
 
 
-def read_pcd(path: Path, size: int) -> Capture:
+def read_pcd(path: Path, size: int, told: Told = unheard) -> Capture:
     """Open a PCD file of `size` bytes. Binary data stay on disk until rows are asked for."""
     header = read_header(path, size)
     match header.data:
         case "ascii":
-            records = _ascii(path, header)
+            records = _ascii(path, header, told)
         case "binary":
             records = np.memmap(path, header.dtype, "r", header.offset, (header.points,))
         case _:
-            records = _compressed(path, header, size)
+            records = _compressed(path, header, size, told)
     return _capture(header, records)
 
 
@@ -147,7 +148,7 @@ def _check_size(
         )
 
 
-def _ascii(path: Path, header: Header) -> np.ndarray:
+def _ascii(path: Path, header: Header, told: Told) -> np.ndarray:
     names = header.dtype.names or ()
     columns = sum(int(np.prod(header.dtype[name].shape, dtype=int)) for name in names)
     if (size := path.stat().st_size) > LIMITS.text_bytes:
@@ -156,9 +157,7 @@ def _ascii(path: Path, header: Header) -> np.ndarray:
         stream.seek(header.offset)
         text = stream.read()
     try:
-        table = np.loadtxt(
-            io.BytesIO(text), dtype=np.float64, ndmin=2, comments=None, max_rows=header.points
-        )
+        table = parse_table(text, told, header.points)
     except (ValueError, UnicodeDecodeError) as exc:
         raise _malformed(path, f"a line of numbers cannot be read: {str(exc)[:120]}") from exc
     if table.shape != (header.points, columns):
@@ -179,7 +178,7 @@ def _ascii(path: Path, header: Header) -> np.ndarray:
     return records
 
 
-def _compressed(path: Path, header: Header, size: int) -> dict[str, np.ndarray]:
+def _compressed(path: Path, header: Header, size: int, told: Told) -> dict[str, np.ndarray]:
     total = header.dtype.itemsize * header.points
     with path.open("rb") as stream:
         stream.seek(header.offset)
@@ -194,7 +193,7 @@ def _compressed(path: Path, header: Header, size: int) -> dict[str, np.ndarray]:
             )
         block = stream.read(packed)
     try:
-        data = decompress(block, unpacked)
+        data = decompress(block, unpacked, told)
     except LzfError as exc:
         raise _truncated(path, f"its compressed block is damaged: {exc}") from exc
     columns: dict[str, np.ndarray] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,9 @@ from r2s.core.rigid import transform
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, Rows, color_bytes
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import large_text, malformed, no_points, truncated
+from r2s.scan.readers.numbers import parse_table
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -78,10 +79,12 @@ class Header:
     offset: int
 
 
-def read_ply(path: Path, size: int) -> Capture:
+def read_ply(path: Path, size: int, told: Told = unheard) -> Capture:
     """Open a PLY file of `size` bytes. A binary cloud stays on disk until rows are asked for."""
     header = read_header(path, size)
-    tables = _ascii(path, header) if header.encoding == "ascii" else _binary(path, header, size)
+    tables = (
+        _ascii(path, header, told) if header.encoding == "ascii" else _binary(path, header, size)
+    )
     vertex = tables["vertex"]
     faces = _triangles(path, tables.get("face"), len(vertex))
     if len(faces):
@@ -214,7 +217,7 @@ def _lists(path: Path, element: Element, offset: int, size: int) -> tuple[np.nda
     )  # fmt: skip
 
 
-def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
+def _ascii(path: Path, header: Header, told: Told) -> dict[str, np.ndarray]:
     if (size := path.stat().st_size) > LIMITS.text_bytes:
         raise large_text(
             path, size, "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -SAVE_CLOUDS"
@@ -224,7 +227,7 @@ def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
         lines = stream.read().split(b"\n")
     lines = [line for line in lines if line.strip()]
     tables: dict[str, np.ndarray] = {}
-    at = 0
+    at = done = 0
     for element in header.elements:
         part = lines[at : at + element.count]
         at += element.count
@@ -236,11 +239,18 @@ def _ascii(path: Path, header: Header) -> dict[str, np.ndarray]:
         if element.count == 0 or element.name not in _WANTED:
             continue
         try:
-            table = np.loadtxt(io.BytesIO(b"\n".join(part)), np.float64, ndmin=2, comments=None)
+            text = b"\n".join(part)
+            table = parse_table(text, _shifted(told, done, size))
+            done += len(text)
         except (ValueError, UnicodeDecodeError) as exc:
             raise _malformed(path, f"a line of numbers cannot be read: {str(exc)[:120]}") from exc
         tables[element.name] = _records(path, element, table)
     return tables
+
+
+def _shifted(told: Told, before: float, total: float) -> Told:
+    """Return a `Told` for a part of the work that begins `before` of `total`."""
+    return lambda done, _: told(before + done, total)
 
 
 def _records(path: Path, element: Element, table: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ from r2s.core.errors import R2SError
 READABLE_TEXT = (
     "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, "
     "USDZ (with usd-core), Ouster PCAP and OSF (with ouster-sdk), "
-    "one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, Redwood/Open3D, "
-    "ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
+    "Record3D (.r3d), one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, "
+    "Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 )
 READABLE_NAMES = {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57", "xyz", "pts", "csv"}
 _CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
@@ -20,10 +20,6 @@ _NOT_YET: dict[str, tuple[str, str]] = {
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "exr": ("an OpenEXR picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
-    "r3d": (
-        "a Record3D export, whose depth is packed with LZFSE,",
-        "in Record3D, export the capture as PLY or GLB, and name that file",
-    ),
     "gltf": ("a glTF in several files", "export it as one .glb file"),
     "fbx": ("an FBX mesh", "export it as GLB"),
     "dae": ("a COLLADA mesh", "export it as GLB"),

@@ -17,7 +17,8 @@ from r2s.core.errors import UnsafeInput
 from r2s.guard.limits import KIB, LIMITS, MIB
 from r2s.guard.preflight import shown
 from r2s.scan import units
-from r2s.scan.capture import BLACK, Capture, Rows
+from r2s.scan.capture import BLACK, Capture, Doubt, Rows
+from r2s.scan.readers.asked import Told, unheard
 from r2s.scan.readers.broken import malformed, no_points, truncated
 from r2s.scan.readers.spool import Records, spool_file
 from r2s.scan.readers.text_layout import (
@@ -56,7 +57,7 @@ class _Tally:
     color_max: float = 0.0
 
 
-def read_text(path: Path, kind: str, size: int) -> Capture:
+def read_text(path: Path, kind: str, size: int, told: Told = unheard) -> Capture:
     """Open a text cloud (`csv` or `xyz`) of `size` bytes, or one inside gzip."""
     where = shown(path)
     head = list(_lines(next(_chunks(path, where), b"")[:_HEAD_BYTES]))[:_HEAD_LINES]
@@ -74,17 +75,23 @@ def read_text(path: Path, kind: str, size: int) -> Capture:
     fields += [("normals", "<f4", (3,))] if layout.normals else []
     dtype = np.dtype(fields)
     with spool_file(where) as (spool, stream), spool.open("wb") as out:
-        _decode(path, where, layout, dtype, out, tally)
+        _decode(path, where, layout, dtype, out, tally, told)
     _check(where, layout, tally)
     return _capture(kind, layout, Records(stream, dtype, 0, tally.rows), tally)
 
 
 def _decode(
-    path: Path, where: str, layout: Layout, dtype: np.dtype, out: IO[bytes], tally: _Tally
+    path: Path,
+    where: str,
+    layout: Layout,
+    dtype: np.dtype,
+    out: IO[bytes],
+    tally: _Tally,
+    told: Told,
 ) -> None:
     wanted = [*layout.xyz, *(layout.colors or ()), *(layout.normals or ())]
     line_number, skip = 1, layout.skip
-    for chunk in _chunks(path, where):
+    for chunk in _chunks(path, where, told):
         lines_here = chunk.count(b"\n")
         start = 0
         for _ in range(skip):
@@ -176,7 +183,10 @@ def _capture(kind: str, layout: Layout, records: Records, tally: _Tally) -> Capt
     facts = list(layout.facts)
     if tally.bad:
         facts.append(
-            f"{tally.bad:,} of {tally.rows:,} lines could not be read and were left out; {tally.first_bad}"
+            Doubt(
+                f"{tally.bad:,} of {tally.rows:,} lines could not be read and were left out; "
+                f"{tally.first_bad}"
+            )
         )
     colored = layout.colors is not None and tally.color_max > 0
     if layout.colors is not None and not colored:
@@ -217,12 +227,12 @@ def _is_gzip(path: Path) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def _chunks(path: Path, where: str) -> Iterator[bytes]:
+def _chunks(path: Path, where: str, told: Told = unheard) -> Iterator[bytes]:
     """Yield the text in pieces of whole lines, unpacked where it is packed."""
-    packed = _is_gzip(path)
+    packed, size = _is_gzip(path), path.stat().st_size
     total, limit = 0, LIMITS.file_bytes
     if packed:
-        limit = min(limit, max(_RATIO_FROM, _MOST_RATIO * path.stat().st_size))
+        limit = min(limit, max(_RATIO_FROM, _MOST_RATIO * size))
     rest, first = b"", True
     with path.open("rb") as plain, gzip.open(plain) if packed else plain as stream:
         while True:
@@ -230,6 +240,7 @@ def _chunks(path: Path, where: str) -> Iterator[bytes]:
                 data = stream.read(_CHUNK)
             except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
                 raise _truncated(where, f"its gzip stream is damaged: {exc}") from exc
+            told(plain.tell(), size)
             total += len(data)
             if total > limit:
                 raise UnsafeInput(

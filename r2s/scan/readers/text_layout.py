@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from r2s.scan.capture import Doubt
 from r2s.scan.units import UNITS, Unit
 
 Triple = tuple[int, int, int]
@@ -94,7 +95,9 @@ def find_layout(lines: list[str]) -> Layout:
         return _by_name(names, plain)
     layout = _by_shape(numbers, plain)
     if names:
-        told = f"its {len(names)} column names do not fit its {columns} columns and were not used"
+        told = Doubt(
+            f"its {len(names)} column names do not fit its {columns} columns and were not used"
+        )
         return replace(layout, facts=(told, *layout.facts))
     return layout
 
@@ -219,7 +222,7 @@ def _by_shape(numbers: np.ndarray, table: Layout) -> Layout:
     used = 3 + first + 3 * (colors is not None) + 3 * (normals is not None)
     left = columns - used
     said += [f"{left} column{'s' if left > 1 else ''} not used"] if left else []
-    facts = (f"the table has no column names; taken by their numbers: {', '.join(said)}",)
+    facts = (Doubt(f"the table has no column names; taken by their numbers: {', '.join(said)}"),)
     return replace(
         table, xyz=xyz, colors=_triple(colors), normals=_triple(normals),
         facts=facts if columns > 3 else (),

@@ -13,7 +13,7 @@ from r2s.core.errors import R2SError, UsageError
 from r2s.core.rigid import apply, transform
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Rows, joined
+from r2s.scan.capture import Capture, Doubt, Rows, joined
 from r2s.scan.gravity import Camera, mean_axes
 from r2s.scan.readers.asked import NOTHING, Asked, Told, unheard
 from r2s.scan.together.agreement import agreement
@@ -196,7 +196,7 @@ def _capture(members: Sequence[_Member], facts: list[str]) -> Capture:
         )  # fmt: skip
     colored, normal = all(c.has_colors for c in captures), all(c.has_normals for c in captures)
     if not colored and any(c.has_colors for c in captures):
-        facts = [*facts, "only some of the clouds have colours, so none were taken"]
+        facts = [*facts, Doubt("only some of the clouds have colours, so none were taken")]
     eyes = [m.eyes for m in members]
     known = all(len(each) for each in eyes)
     first_view = np.cumsum([0, *(len(each) for each in eyes)])

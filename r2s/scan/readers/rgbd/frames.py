@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from r2s.core.errors import R2SError
+from r2s.guard.archive import archive_of
 from r2s.guard.preflight import shown
+from r2s.scan.capture import Doubt
 
 # Structured light and time of flight: noise grows with the square of depth, 3 to 5 cm at 4 m.
 CAMERA_REACH_M = 4.0
@@ -47,9 +49,11 @@ class Frame:
     """One depth picture.
 
     Attributes:
-        depth: 16-bit PNG or PGM; color, confidence: pictures of the same view, or None.
+        depth: 16-bit PNG or PGM, or packed; color, confidence: pictures of the same view, or None. Paths
+            may lead through an archive.
         T_world_camera: (4, 4) pose of the optical frame (x right, y down, z forward), metres.
         intrinsics: of this picture, or None where the folder does not say.
+        packed: (height, width) where depth and confidence are packed as Record3D does it (`packed`).
     """
 
     depth: Path
@@ -57,6 +61,7 @@ class Frame:
     confidence: Path | None
     T_world_camera: np.ndarray
     intrinsics: Intrinsics | None
+    packed: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Layout:
     """A folder of depth pictures as its manifests describe it; no picture is decoded yet.
 
     Attributes:
-        name: `tum`, `redwood`, `scannet`, `7scenes`, `nerfstudio`, `polycam`, `stray`.
+        name: `tum`, `redwood`, `scannet`, `7scenes`, `nerfstudio`, `polycam`, `stray`,
+            `record3d`.
         frames: those whose picture and pose are there, in order.
         manifests: text files that were read.
         depth_per_m: stored depth of one metre; depth_by: who says so.
@@ -127,7 +133,8 @@ def skipped(absent: int, lost: int, unmatched: int, listed: int, *, what: str) -
     used = listed - absent - lost - unmatched
     if not reasons:
         return ()
-    return (f"{used:,} of the {listed:,} frames {what} are used; skipped: {'; '.join(reasons)}",)
+    said = f"{used:,} of the {listed:,} frames {what} are used; skipped: {'; '.join(reasons)}"
+    return (Doubt(said),)
 
 
 def malformed(path: Path, why: str) -> R2SError:
@@ -143,4 +150,16 @@ def no_frames(folder: Path, why: str) -> R2SError:
     return R2SError(
         "R2S-SCAN-021", "no frame of this folder can be used", where=shown(folder), why=why,
         remedy=f"ls '{shown(folder)}'    # copy the pictures the manifests name beside them",
+    )  # fmt: skip
+
+
+def broken(path: Path, why: str) -> R2SError:
+    """Return the error for a picture that cannot be decoded."""
+    archive = archive_of(path)
+    command = f"rm '{shown(path)}'"
+    if archive is not None:
+        command = f"zip -d '{shown(archive)}' {path.relative_to(archive).as_posix()}"
+    return R2SError(
+        "R2S-SCAN-022", f"the picture {path.name} is damaged", where=shown(path), why=why,
+        remedy=f"copy it again, or delete it: a frame without its picture is skipped    {command}",
     )  # fmt: skip

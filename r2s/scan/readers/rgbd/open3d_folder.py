@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from r2s.scan.capture import Doubt
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import (
     Frame,
@@ -49,10 +50,7 @@ def read(folder: Path) -> Layout:
         intrinsics, by = _intrinsic(folder / named, text.document(folder / named)), named
     if intrinsics is None:
         intrinsics = PRIMESENSE
-        by = (
-            "Open3D's PrimeSense default, since the folder has no intrinsic.json; a convention of the "
-            "Redwood data: --intrinsics FX,FY,CX,CY overrides it"
-        )
+        by = "Open3D's PrimeSense default, a convention of the Redwood data"
     paired = len(colors) == len(depths)
     frames: list[Frame] = []
     lost = 0
@@ -71,11 +69,22 @@ def read(folder: Path) -> Layout:
             f"{len(depths):,} pictures",
         )
     facts = list(skipped(absent, lost, 0, len(poses), what=f"of {trajectory.name}"))
+    if intrinsics == PRIMESENSE and named is None:
+        facts.append(
+            Doubt(
+                "the folder has no intrinsic.json, so the camera is assumed to be a PrimeSense: "
+                "--intrinsics FX,FY,CX,CY overrides it"
+            )
+        )
     if len(depths) > len(poses):
-        facts.append(f"{len(depths) - len(poses):,} depth pictures have no pose and are skipped")
+        facts.append(
+            Doubt(f"{len(depths) - len(poses):,} depth pictures have no pose and are skipped")
+        )
     if colors and not paired:
         facts.append(
-            f"colours are left out: {len(colors):,} colour and {len(depths):,} depth pictures"
+            Doubt(
+                f"colours are left out: {len(colors):,} colour and {len(depths):,} depth pictures"
+            )
         )
     return Layout(
         "redwood", tuple(frames), tuple(manifests), 1000.0, "convention of Redwood and Open3D", by,

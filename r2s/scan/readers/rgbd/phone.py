@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from r2s.core.rigid import quat_to_matrix, transform
+from r2s.scan.capture import Doubt
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import (
     OPENGL_TO_OPTICAL,
@@ -59,7 +60,9 @@ def read_polycam(folder: Path) -> Layout:
     facts += [_LOWEST] if any(frame.confidence for frame in frames) else []
     if not corrected:
         facts.append(
-            "keyframes/corrected_cameras is absent, so ARKit's own poses are used: they drift"
+            Doubt(
+                "keyframes/corrected_cameras is absent, so ARKit's own poses are used: they drift"
+            )
         )
     return Layout(
         "polycam", tuple(frames), tuple(manifests), 1000.0, "Polycam's format", f"{cameras.name}/",
@@ -116,8 +119,10 @@ def read_stray(folder: Path) -> Layout:
     facts += [_LOWEST] if any(frame.confidence for frame in frames) else []
     if (folder / "rgb.mp4").is_file() and not any(frame.color for frame in frames):
         facts.append(
-            "there are no colours: videos are not decoded; ffmpeg -i rgb.mp4 -start_number 0 "
-            "rgb/%06d.jpg makes pictures that are read"
+            Doubt(
+                "there are no colours: videos are not decoded; ffmpeg -i rgb.mp4 -start_number 0 "
+                "rgb/%06d.jpg makes pictures that are read"
+            )
         )
     return Layout(
         "stray", tuple(frames), (folder / "camera_matrix.csv", folder / "odometry.csv"), 1000.0,

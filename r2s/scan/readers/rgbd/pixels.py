@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from r2s.core.errors import R2SError
+from r2s.guard.archive import archive_of, content
+from r2s.guard.limits import MIB
 from r2s.guard.preflight import regular_file, shown
+from r2s.scan.readers.rgbd import packed
+from r2s.scan.readers.rgbd.frames import broken
 
 # No depth camera has more pixels.
 MOST_PIXELS = 4096 * 4096
 COLOR_PIXELS = 16384 * 16384
+COLOR_BYTES = 256 * MIB
 # A pixel goes where the surface towards a neighbour would be seen at less than this angle: there a lens
 # mixes the depths of foreground and background into points in mid-air.
 GRAZING_DEG = 5.0
@@ -66,25 +72,29 @@ def pgm_header(path: Path, head: bytes) -> tuple[int, int, int, int]:
 def load(
     depth: Path, color: Path | None, confidence: Path | None, camera: tuple[float, ...],
     T_world_camera: np.ndarray, per_m: float, far_m: float, holes: tuple[int, ...],
+    packed_shape: tuple[int, int] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the world points of one frame. Runs in the child.
 
     Args:
         camera: fx, fy, cx, cy at the depth picture's size.
         per_m: stored depth of one metre; far_m: cut-off along the optical axis [m].
+        packed_shape: (h, w) of depth and confidence that are packed, see `packed`.
 
     Returns:
         `points` (h * w, 3) float64 metres, row by row, NaN where there is no depth, and `colors`
         (h * w, 3) uint8 or None, `far` the share of the stored depths that lies beyond the cut-off.
     """
-    stored = _depth(depth)
+    stored = _depth(depth) if packed_shape is None else packed.depth_of(depth, packed_shape)
     z = stored.astype(np.float64) / per_m
     good = stored > 0
     for hole in holes:
         good &= stored != hole
     far = float((z[good] > far_m).mean()) if good.any() else 0.0
     good &= z <= far_m
-    if confidence is not None:
+    if confidence is not None and packed_shape is not None:
+        good &= packed.trusted(confidence, packed_shape)
+    elif confidence is not None:
         good &= _resized(confidence, stored.shape, "L") > 0
     z[~good] = np.nan
     fx, fy, cx, cy = camera
@@ -151,7 +161,7 @@ def _opened(path: Path, mode: str | None, most: int) -> np.ndarray:
 
     Image.MAX_IMAGE_PIXELS = None  # the limit is checked here
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "PPM")) as image:
+        with Image.open(_source(path), formats=("PNG", "JPEG", "PPM")) as image:
             if image.width * image.height > most:
                 raise broken(path, f"its header says {image.width} x {image.height} pixels")
             return np.asarray(image if mode is None else image.convert(mode))
@@ -159,12 +169,8 @@ def _opened(path: Path, mode: str | None, most: int) -> np.ndarray:
         raise broken(path, str(exc)[:120]) from exc
 
 
-def broken(path: Path, why: str) -> R2SError:
-    """Return the error for a picture that cannot be decoded."""
-    return R2SError(
-        "R2S-SCAN-022", f"the picture {path.name} is damaged", where=shown(path), why=why,
-        remedy=f"copy it again, or delete it: a frame without its picture is skipped    rm '{shown(path)}'",
-    )  # fmt: skip
+def _source(path: Path) -> Path | io.BytesIO:
+    return path if archive_of(path) is None else io.BytesIO(content(path, COLOR_BYTES))
 
 
 def _no_depth(path: Path, why: str) -> R2SError:

@@ -9,7 +9,7 @@ import numpy as np
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, rows_of
+from r2s.scan.capture import Capture, Doubt, rows_of
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd.frames import CAMERA_REACH_M
 from r2s.scan.readers.rgbd.pixels import GRAZING_DEG, depth_shape
@@ -53,7 +53,7 @@ def read_depth(path: Path, kind: str, asked: Asked) -> Capture:
         facts=(
             f"intrinsics fx {camera.fx:g} fy {camera.fy:g} cx {camera.cx:g} cy {camera.cy:g}: given by "
             "the user (--intrinsics)",
-            f"depth stored {per_m:g} per metre: {said}",
+            *([] if asked.depth_per_m else [Doubt(f"depth stored {per_m:g} per metre: {said}")]),
             f"depth beyond {far_m:g} m is dropped (--depth-max-m), and pixels at depth edges, where a "
             f"surface would be seen at less than {GRAZING_DEG:g} deg; both count as non_finite",
         ),

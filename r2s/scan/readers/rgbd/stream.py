@@ -12,7 +12,7 @@ from r2s.core.errors import R2SError
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Rows, joined
+from r2s.scan.capture import Capture, Doubt, Rows, joined
 from r2s.scan.gravity import mean_axes
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd.frames import Frame, Intrinsics, Layout, sound_intrinsics
@@ -37,7 +37,7 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
     ]
     per_m = asked.depth_per_m or layout.depth_per_m
     far_m = asked.depth_max_m or layout.reach_m
-    shapes = [depth_shape(frame.depth) for frame in frames]
+    shapes = [frame.packed or depth_shape(frame.depth) for frame in frames]
     starts = np.cumsum([0, *(height * width for height, width in shapes)])
     colored = all(frame.color for frame in frames)
 
@@ -62,9 +62,10 @@ def capture_of(layout: Layout, asked: Asked, folder: Path) -> Capture:
             (
                 frame.depth, frame.color if colored else None, frame.confidence,
                 tuple(intrinsics.at(shapes[i])[:4]), frame.T_world_camera, float(per_m), float(far_m),
-                layout.holes,
+                layout.holes, frame.packed,
             ),
-            limits=LIMITS.parse, what=f"Pillow reading {shown(frame.depth)}",
+            limits=LIMITS.packed if frame.packed else LIMITS.parse,
+            what=f"decoding {shown(frame.depth)}",
         )  # fmt: skip
 
     def _rows(i: int, part: slice) -> Rows:
@@ -122,7 +123,7 @@ def _facts(
     with_color = sum(frame.color is not None for frame in frames)
     if not colored and with_color:
         found.append(
-            f"colours are left out: only {with_color:,} of {len(frames):,} frames have them"
+            Doubt(f"colours are left out: only {with_color:,} of {len(frames):,} frames have them")
         )
     return found
 
@@ -162,7 +163,7 @@ def _colored(layout: Layout) -> Layout:
     kept = tuple(frame for frame in layout.frames if frame.color)
     if len(kept) == len(layout.frames) or len(kept) * 2 < len(layout.frames):
         return layout
-    fact = f"{len(layout.frames) - len(kept):,} frames without a colour picture are skipped"
+    fact = Doubt(f"{len(layout.frames) - len(kept):,} frames without a colour picture are skipped")
     return replace(layout, frames=kept, facts=(*layout.facts, fact))
 
 

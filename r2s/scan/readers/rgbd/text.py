@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from r2s.guard.archive import archive_of, content
 from r2s.guard.limits import MIB
 from r2s.guard.preflight import regular_file
 from r2s.scan.readers.rgbd.frames import malformed
@@ -24,9 +25,9 @@ def text(path: Path) -> str:
     Raises:
         R2SError: absent, empty, no text, or larger than any manifest.
     """
-    if regular_file(path) > MOST_BYTES:
+    if archive_of(path) is None and regular_file(path) > MOST_BYTES:
         raise malformed(path, f"it is larger than {MOST_BYTES // MIB} MiB, as no manifest is")
-    data = path.read_bytes()
+    data = content(path, MOST_BYTES)
     if b"\x00" in data:
         raise malformed(path, "it holds binary data")
     return data.decode("utf-8", "replace")

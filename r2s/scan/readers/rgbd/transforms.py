@@ -9,6 +9,7 @@ import numpy as np
 
 from r2s.core.errors import R2SError
 from r2s.guard.preflight import shown
+from r2s.scan.capture import Doubt
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import (
     OPENGL_TO_OPTICAL,
@@ -67,9 +68,10 @@ def read(folder: Path) -> Layout:
     bent = {k: v for k in _DISTORTION if (v := _number(top.get(k, 0)))}
     if bent:
         facts.append(
-            "lens distortion "
-            + " ".join(f"{k}={v:g}" for k, v in bent.items())
-            + " is not undone: depth pictures are taken as those of an ideal pinhole"
+            Doubt(
+                f"lens distortion {' '.join(f'{k}={v:g}' for k, v in bent.items())} is not undone: depth "
+                "pictures are taken as those of an ideal pinhole"
+            )
         )
     said = "transforms.json" if "depth_unit_scale_factor" in top else "nerfstudio's default"
     return Layout(

@@ -12,7 +12,7 @@ from r2s.core.rigid import apply
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS, MIB
 from r2s.guard.preflight import regular_file, shown
-from r2s.scan.capture import BLOCK_ROWS, Capture, Rows, joined
+from r2s.scan.capture import BLOCK_ROWS, Capture, Doubt, Rows, joined
 from r2s.scan.readers.asked import Asked
 from r2s.scan.readers.rgbd import text
 from r2s.scan.readers.rgbd.frames import malformed
@@ -141,8 +141,10 @@ def _placed(
             ", evenly spread" if len(numbers) > 1 else " (--message)"))  # fmt: skip
     if len(kept) < len(numbers):
         facts.append(
-            f"{len(numbers) - len(kept):,} of {len(numbers):,} clouds have no transform at their time: "
-            "skipped"
+            Doubt(
+                f"{len(numbers) - len(kept):,} of {len(numbers):,} clouds have no transform at their "
+                "time: skipped"
+            )
         )
     if len(kept) > 1:
         facts.append(f"{len(kept):,} clouds are merged")
