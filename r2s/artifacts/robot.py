@@ -50,6 +50,39 @@ class Joint(Frozen):
     control: Literal["position", "velocity"] = "position"
 
 
+class ColliderFit(Frozen):
+    """How close the training colliders of a link are to the convex hulls of its collision shapes.
+
+    Attributes:
+        shape: what they are: `capsule`, `2 capsules`, `box`, `hull`.
+        surface_m: 95th percentile distance [m] of the link's surface from them.
+        outside_m: 95th percentile of how far [m] they stand out of the link.
+        volume_ratio: their volume over the link's.
+        within_bound: both distances at most 8 % of the link's size (or 5 mm), and the volume within a
+            factor of 1.5. A link that nothing fits so gets the closest.
+    """
+
+    shape: str
+    surface_m: float
+    outside_m: float
+    volume_ratio: float
+    within_bound: bool
+
+
+class Standing(Frozen):
+    """Whether a free robot stands on a floor for 5 s, held at home.
+
+    Attributes:
+        why: what happens instead, "" if it stands.
+        tilt_rad, sunk_m: at the end, the larger of both collider sets; 0 if it falls.
+    """
+
+    stands: bool
+    why: str = ""
+    tilt_rad: float = 0.0
+    sunk_m: float = 0.0
+
+
 class Repair(Frozen):
     """One thing the importer changed, and why."""
 
@@ -81,7 +114,9 @@ class RobotInfo(Frozen):
         reach_m: largest distance from base to end effector found by sampling, 0 without a chain.
         base_radius_m: radius of the footprint on its stand.
         mass_kg: total, fused links included.
-        collider_error_m: 95th percentile distance between exact and training colliders, per link.
+        colliders: how close the training colliders of each link are.
+        contact_pairs: pairs of its own colliders that MuJoCo tests, of the exact and the training set.
+        standing: whether a robot with feet or wheels stands, held at home; None for the others.
         exclude: pairs of bodies whose contact is excluded (always or never touching, by sampling).
     """
 
@@ -106,7 +141,9 @@ class RobotInfo(Frozen):
     mass_kg: float
     repairs: tuple[Repair, ...] = ()
     exclude: tuple[tuple[str, str], ...] = ()
-    collider_error_m: dict[str, float] = Field(default_factory=dict)
+    colliders: dict[str, ColliderFit] = Field(default_factory=dict)
+    contact_pairs: dict[Literal["exact", "train"], int] = Field(default_factory=dict)
+    standing: Standing | None = None
     source_format: Literal["urdf", "mjcf"]
 
 

@@ -13,8 +13,10 @@ from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot, RobotInfo
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
 from r2s.robot.actuators import decide_controls
+from r2s.robot.alone import contact_pairs, stand
 from r2s.robot.colliders import LinkColliders, fit_colliders
 from r2s.robot.description import Description, Mesh, Site
+from r2s.robot.ground import grounded
 from r2s.robot.inertia import repair_inertias
 from r2s.robot.kinds import classify
 from r2s.robot.kinematics import chain_to_site
@@ -88,6 +90,11 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     context.progress("robot: home pose", 0.8, 1.0)
     plain = _compile(robot, colliders, exclude, path)
     home, reach = choose_home(robot, plain, morphology, ee_site, samples, context.seed)
+    feet = profile.feet or choose_feet(robot, plain, morphology, home)
+    if floating and colliders:
+        wheels = morphology.wheels
+        colliders = grounded(robot, plain, home, colliders, feet=feet, wheels=wheels)
+        plain = _compile(robot, colliders, exclude, path)
     exclude = without_home_contacts(robot, plain, home, exclude)
     controls = decide_controls(
         robot,
@@ -102,7 +109,6 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     model = compile_files(files)
     base = robot.bodies[0].name
     lowest = lowest_height(model, home)
-    feet = profile.feet or choose_feet(robot, model, morphology, home)
     if config.strict:
         refuse_repairs(robot, path)
     info = RobotInfo(
@@ -127,9 +133,15 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         mass_kg=float(f"{sum(body.mass for body in robot.bodies):.9g}"),
         repairs=tuple(robot.repairs),
         exclude=exclude,
-        collider_error_m={name: found.error_m for name, found in sorted(colliders.items())},
+        colliders={name: found.fit for name, found in sorted(colliders.items())},
+        contact_pairs={
+            "exact": contact_pairs(model, EXACT_GROUP),
+            "train": contact_pairs(model, TRAIN_GROUP),
+        },
         source_format=robot.source_format,
     )
+    if floating and (feet or morphology.wheels):
+        info = info.model_copy(update={"standing": stand(files, info)})
     context.progress("robot: done", 1.0, 1.0)
     return Robot(info, files)
 
