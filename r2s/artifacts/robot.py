@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from r2s.artifacts.base import Encoded, Frozen
 from r2s.artifacts.kinematics import Chain
@@ -23,6 +23,53 @@ Kind = Literal[
 Drive = Literal["", "differential", "omni", "ackermann"]
 
 
+class Motor(Frozen):
+    """What a motor does that a position actuator does not; from a profile, nothing is assumed.
+
+    The step response at import uses all of it. Training and validation do not: they take rotor inertia,
+    friction loss and the torque limit from robot.xml, and their delays from the randomization.
+
+    Attributes:
+        stall_effort, no_load_velocity: ends of the torque-speed line [N*m or N; rad/s or m/s]; speed
+            takes from the torque along it. Both or none.
+        delay_s: from a command to the torque [s].
+        backlash: play between motor and joint [rad or m].
+    """
+
+    stall_effort: float | None = Field(None, gt=0, le=1e6)
+    no_load_velocity: float | None = Field(None, gt=0, le=1e4)
+    delay_s: float = Field(0.0, ge=0, le=0.5)
+    backlash: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole_line(self) -> Self:
+        if (self.stall_effort is None) != (self.no_load_velocity is None):
+            raise ValueError("a torque-speed line needs stall_effort and no_load_velocity")
+        return self
+
+
+class StepResponse(Frozen):
+    """What a joint did in the second after a small step of its command, the others held at home.
+
+    With gravity, a fixed base and no contacts; shares are of the step (`size`) or of the change reached.
+
+    Attributes:
+        size: of the step [rad, m; of a velocity actuator rad/s, m/s].
+        reached: share of the step that it went.
+        rise_s: from 10 % to 90 % of what it reached [s].
+        overshoot: share by which it went beyond.
+        restless: largest share by which it still changed in the last tenth of a second.
+        fault: why it does not do what it should, or "".
+    """
+
+    size: float
+    reached: float
+    rise_s: float
+    overshoot: float
+    restless: float
+    fault: str = ""
+
+
 class Joint(Frozen):
     """A controllable degree of freedom.
 
@@ -34,6 +81,10 @@ class Joint(Frozen):
         kp, kd: gains of its position actuator [N*m/rad, N*m*s/rad].
         mimics: joint it follows through an equality, or ""; such a joint has no actuator.
         control: what its actuator takes: a position, or a velocity (wheels; kp is 0 then).
+        inertia: what it turns at home, armature included [kg*m^2 or kg]: natural frequency
+            sqrt(kp / inertia), damping ratio kd / 2 / sqrt(kp inertia).
+        motor: from a profile, or None.
+        step: how it answers to its command, None without an actuator.
     """
 
     name: str
@@ -48,6 +99,9 @@ class Joint(Frozen):
     kd: float = 0.0
     mimics: str = ""
     control: Literal["position", "velocity"] = "position"
+    inertia: float = 0.0
+    motor: Motor | None = None
+    step: StepResponse | None = None
 
 
 class ColliderFit(Frozen):

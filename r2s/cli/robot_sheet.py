@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import Any
 
-from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot
+from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Joint, Robot
 from r2s.cli.output import columns
 
 JOINT_HEAD = ("joint", "kind", "limits", "home", "velocity", "effort", "actuator", "kp", "kd")
+RESPONSE_HEAD = (
+    "joint",
+    "f [Hz]",
+    "damping ratio",
+    "step",
+    "rise [s]",
+    "overshoot",
+    "restless",
+    "told",
+)
 COLLIDER_HEAD = ("link", "exact", "training", "apart [mm]", "out [mm]", "volume", "bound")
 
 
@@ -32,6 +43,8 @@ def sheet(robot: Robot) -> str:
     ]
     if info.joints:
         lines += ["", columns([JOINT_HEAD, *map(_joint, info.joints)])]
+        moved = [joint for joint in info.joints if joint.step is not None]
+        lines += ["", columns([RESPONSE_HEAD, *map(_response, moved)])] if moved else []
     budget = facts["colliders"]
     rows = [_collider(link, each) for link, each in budget["links"].items()]
     lines += ["", columns([COLLIDER_HEAD, *rows])]
@@ -127,7 +140,7 @@ def _collider(link: str, row: dict[str, Any]) -> tuple[str, ...]:
     return (link, str(row["exact"]), row["shape"], apart, out, f"{row['volume_ratio']:.2f}", kept)
 
 
-def _joint(joint) -> tuple[str, ...]:
+def _joint(joint: Joint) -> tuple[str, ...]:
     limits = f"{joint.low:.3g} {joint.high:.3g}" if joint.limited else "none"
     actuator = f"follows {joint.mimics}" if joint.mimics else joint.control
     if not joint.mimics and not joint.kp and not joint.kd:
@@ -137,4 +150,22 @@ def _joint(joint) -> tuple[str, ...]:
     return (
         joint.name, joint.kind, limits, home, velocity, effort, actuator,
         f"{joint.kp:.3g}", f"{joint.kd:.3g}",
+    )  # fmt: skip
+
+
+def _response(joint: Joint) -> tuple[str, ...]:
+    """Return what a joint did after a small step of its command, and its motor."""
+    step = joint.step
+    assert step is not None
+    frequency, ratio = "-", "-"
+    if joint.kp > 0 and joint.inertia > 0:
+        frequency = f"{(joint.kp / joint.inertia) ** 0.5 / (2 * pi):.1f}"
+        ratio = f"{joint.kd / 2 / (joint.kp * joint.inertia) ** 0.5:.2f}"
+    motor = joint.motor
+    told = [step.fault or "ok"]
+    if motor is not None:
+        told.append(f"motor: {', '.join(f'{k} {v:g}' for k, v in motor if v)}")
+    return (
+        joint.name, frequency, ratio, f"{step.size:.3g}", f"{step.rise_s:.3f}",
+        f"{100 * step.overshoot:.0f} %", f"{100 * step.restless:.1f} %", "; ".join(told),
     )  # fmt: skip

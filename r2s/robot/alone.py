@@ -49,6 +49,8 @@ def stand(files: Mapping[str, bytes], info: RobotInfo) -> Standing:
     """Return whether the free robot, held at home, stands on a floor with either set of colliders."""
     import mujoco
 
+    if not info.feet and not info.wheels:
+        return Standing(stands=False, why="no link at the end of its legs has a shape to stand on")
     tilt, sunk = 0.0, 0.0
     for group in (EXACT_GROUP, TRAIN_GROUP):
         model, data = alone(files, info, group, floor=True)

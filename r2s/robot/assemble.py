@@ -43,8 +43,10 @@ from r2s.robot.profile import (
     add_named_site,
     apply_to_joints,
     apply_to_morphology,
+    of_file,
     read_profile,
 )
+from r2s.robot.response import with_step_responses
 from r2s.robot.selfcollision import (
     Samples,
     excluded_pairs,
@@ -74,15 +76,17 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     frames_to_sites(robot)
     if config.strict:
         refuse_repairs(robot, path)
-    apply_to_joints(robot, profile)
+    with of_file(config.profile_file):
+        apply_to_joints(robot, profile)
     context.progress("robot: colliders", 0.2, 1.0)
     colliders = fit_colliders(robot)
     _thin_visuals(robot)
     context.stop_if_cancelled()
-    morphology = apply_to_morphology(robot, classify(robot), profile)
-    floating = _floating(robot, morphology, config)
     named = profile.end_effector
-    ee_site = add_named_site(robot, named) if named else add_ee_site(robot, morphology)
+    with of_file(config.profile_file):
+        morphology = apply_to_morphology(robot, classify(robot), profile)
+        ee_site = add_named_site(robot, named) if named else add_ee_site(robot, morphology)
+    floating = _floating(robot, morphology, config)
     imu_site = _imu_site(robot) if floating else ""
     context.progress("robot: self-collision", 0.4, 1.0)
     samples = _sample(robot, colliders, config.samples, context)
@@ -104,6 +108,7 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         natural_frequency_hz=config.natural_frequency_hz,
         damping_ratio=config.damping_ratio,
         wheels=morphology.wheels,
+        legs=[leg.joints for leg in morphology.legs] if floating else (),
     )
     files = write_robot(robot, colliders, controls=controls, exclude=exclude)
     model = compile_files(files)
@@ -140,7 +145,8 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         },
         source_format=robot.source_format,
     )
-    if floating and (feet or morphology.wheels):
+    info = info.model_copy(update={"joints": with_step_responses(files, info)})
+    if floating and (morphology.legs or morphology.wheels):
         info = info.model_copy(update={"standing": stand(files, info)})
     context.progress("robot: done", 1.0, 1.0)
     return Robot(info, files)

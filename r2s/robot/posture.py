@@ -119,7 +119,15 @@ def stance_evidence(model, home: Mapping[str, float], feet: tuple[str, ...]) -> 
     """Return what the home pose of a legged robot is: statically stable or not."""
     if not feet:
         return ()
-    margin = support_margin_m(model, at_home(model, home), feet)
+    import mujoco
+
+    data = at_home(model, home)
+    mujoco.mj_comPos(model, data)
+    down = np.array([data.body(foot).xpos for foot in feet]).mean(axis=0) - data.subtree_com[0]
+    if down[2] > -0.5 * np.linalg.norm(down):
+        axis = "xyz"[int(np.abs(down).argmax())]
+        return (f"its legs point along the {axis} axis of the base, not down: it lies at home",)
+    margin = support_margin_m(model, data, feet)
     if margin is None:
         return ("its feet touch the ground in points: it does not stand still by itself",)
     where = "inside" if margin >= 0 else "outside"
