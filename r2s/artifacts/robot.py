@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from r2s.artifacts.base import Encoded, Frozen
 from r2s.artifacts.kinematics import Chain
@@ -23,6 +23,53 @@ Kind = Literal[
 Drive = Literal["", "differential", "omni", "ackermann"]
 
 
+class Motor(Frozen):
+    """What a motor does that a position actuator does not; from a profile, nothing is assumed.
+
+    The step response at import uses all of it. Training and validation do not: they take rotor inertia,
+    friction loss and the torque limit from robot.xml, and their delays from the randomization.
+
+    Attributes:
+        stall_effort, no_load_velocity: ends of the torque-speed line [N*m or N; rad/s or m/s]; speed
+            takes from the torque along it. Both or none.
+        delay_s: from a command to the torque [s].
+        backlash: play between motor and joint [rad or m].
+    """
+
+    stall_effort: float | None = Field(None, gt=0, le=1e6)
+    no_load_velocity: float | None = Field(None, gt=0, le=1e4)
+    delay_s: float = Field(0.0, ge=0, le=0.5)
+    backlash: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole_line(self) -> Self:
+        if (self.stall_effort is None) != (self.no_load_velocity is None):
+            raise ValueError("a torque-speed line needs stall_effort and no_load_velocity")
+        return self
+
+
+class StepResponse(Frozen):
+    """What a joint did in the second after a small step of its command, the others held at home.
+
+    With gravity, a fixed base and no contacts; shares are of the step (`size`) or of the change reached.
+
+    Attributes:
+        size: of the step [rad, m; of a velocity actuator rad/s, m/s].
+        reached: share of the step that it went.
+        rise_s: from 10 % to 90 % of what it reached [s].
+        overshoot: share by which it went beyond.
+        restless: largest share by which it still changed in the last tenth of a second.
+        fault: why it does not do what it should, or "".
+    """
+
+    size: float
+    reached: float
+    rise_s: float
+    overshoot: float
+    restless: float
+    fault: str = ""
+
+
 class Joint(Frozen):
     """A controllable degree of freedom.
 
@@ -34,6 +81,10 @@ class Joint(Frozen):
         kp, kd: gains of its position actuator [N*m/rad, N*m*s/rad].
         mimics: joint it follows through an equality, or ""; such a joint has no actuator.
         control: what its actuator takes: a position, or a velocity (wheels; kp is 0 then).
+        inertia: what it turns at home, armature included [kg*m^2 or kg]: natural frequency
+            sqrt(kp / inertia), damping ratio kd / 2 / sqrt(kp inertia).
+        motor: from a profile, or None.
+        step: how it answers to its command, None without an actuator.
     """
 
     name: str
@@ -48,6 +99,42 @@ class Joint(Frozen):
     kd: float = 0.0
     mimics: str = ""
     control: Literal["position", "velocity"] = "position"
+    inertia: float = 0.0
+    motor: Motor | None = None
+    step: StepResponse | None = None
+
+
+class ColliderFit(Frozen):
+    """How close the training colliders of a link are to the convex hulls of its collision shapes.
+
+    Attributes:
+        shape: what they are: `capsule`, `2 capsules`, `box`, `hull`.
+        surface_m: 95th percentile distance [m] of the link's surface from them.
+        outside_m: 95th percentile of how far [m] they stand out of the link.
+        volume_ratio: their volume over the link's.
+        within_bound: both distances at most 8 % of the link's size (or 5 mm), and the volume within a
+            factor of 1.5. A link that nothing fits so gets the closest.
+    """
+
+    shape: str
+    surface_m: float
+    outside_m: float
+    volume_ratio: float
+    within_bound: bool
+
+
+class Standing(Frozen):
+    """Whether a free robot stands on a floor for 5 s, held at home.
+
+    Attributes:
+        why: what happens instead, "" if it stands.
+        tilt_rad, sunk_m: at the end, the larger of both collider sets; 0 if it falls.
+    """
+
+    stands: bool
+    why: str = ""
+    tilt_rad: float = 0.0
+    sunk_m: float = 0.0
 
 
 class Repair(Frozen):
@@ -81,7 +168,9 @@ class RobotInfo(Frozen):
         reach_m: largest distance from base to end effector found by sampling, 0 without a chain.
         base_radius_m: radius of the footprint on its stand.
         mass_kg: total, fused links included.
-        collider_error_m: 95th percentile distance between exact and training colliders, per link.
+        colliders: how close the training colliders of each link are.
+        contact_pairs: pairs of its own colliders that MuJoCo tests, of the exact and the training set.
+        standing: whether a robot with feet or wheels stands, held at home; None for the others.
         exclude: pairs of bodies whose contact is excluded (always or never touching, by sampling).
     """
 
@@ -106,7 +195,9 @@ class RobotInfo(Frozen):
     mass_kg: float
     repairs: tuple[Repair, ...] = ()
     exclude: tuple[tuple[str, str], ...] = ()
-    collider_error_m: dict[str, float] = Field(default_factory=dict)
+    colliders: dict[str, ColliderFit] = Field(default_factory=dict)
+    contact_pairs: dict[Literal["exact", "train"], int] = Field(default_factory=dict)
+    standing: Standing | None = None
     source_format: Literal["urdf", "mjcf"]
 
 

@@ -13,6 +13,7 @@ from r2s.core.errors import R2SError, UsageError
 
 if TYPE_CHECKING:
     from r2s.artifacts.robot import Robot
+    from r2s.store.store import Stored
 
 CONFIGS = ("robot",)
 INSPECT = "inspect"
@@ -24,7 +25,7 @@ def robot(
         list[str],
         typer.Argument(
             metavar="[inspect] DESCRIPTION",
-            help="URDF, MJCF or xacro file, menagerie:NAME or description:NAME.",
+            help="URDF, MJCF or xacro file, menagerie:NAME, description:NAME; inspect: robot/NAME too.",
         ),
     ],
     output: Annotated[
@@ -52,13 +53,15 @@ def robot(
         )
     if output is not None and output.suffix != ".png":
         raise _no_picture(output, "its name must end in .png")
+    if inspecting and (held := _stored(session, names[0])) is not None:
+        made = Robot.decode(held.config, held.files)
+        return _inspected(made, names[0], output, _following(names[0], made.info.base))
     store = session.store(create=True)
     step = graph.robot(graph.description(names[0]), session.settings())
     result = session.execute(store, step, force=force)[-1]
     held = store.get(result.digest)
     repairs = held.config["repairs"]
-    task = "velocity" if held.config["base"] == "floating" else "reach"
-    following = f"r2s build-scene --robot {result.ref} --task {task}"
+    following = _following(str(result.ref), held.config["base"])
     if inspecting:
         made = Robot.decode(held.config, held.files)
         return _inspected(made, describe(result), output, following)
@@ -69,6 +72,19 @@ def robot(
     return Outcome(
         "\n".join([describe(result), *lines]), result, {"repairs": repairs}, next=following
     )
+
+
+def _stored(session: Session, name: str) -> Stored | None:
+    """Return the workspace's own robot of this name, `robot/NAME`; None if it is a description."""
+    if not name.startswith("robot/") or Path(name).exists():
+        return None
+    store = session.store()
+    return store.get(store.resolve(name))
+
+
+def _following(ref: str, base: str) -> str:
+    task = "velocity" if base == "floating" else "reach"
+    return f"r2s build-scene --robot {ref} --task {task}"
 
 
 def _inspected(made: Robot, said: str, output: Path | None, following: str) -> Outcome:

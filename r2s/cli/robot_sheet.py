@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import Any
 
-from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot
+from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Joint, Robot
 from r2s.cli.output import columns
 
 JOINT_HEAD = ("joint", "kind", "limits", "home", "velocity", "effort", "actuator", "kp", "kd")
-COLLIDER_HEAD = ("link", "exact", "training", "p95 apart [mm]")
+RESPONSE_HEAD = (
+    "joint",
+    "f [Hz]",
+    "damping ratio",
+    "step",
+    "rise [s]",
+    "overshoot",
+    "restless",
+    "told",
+)
+COLLIDER_HEAD = ("link", "exact", "training", "apart [mm]", "out [mm]", "volume", "bound")
 
 
 def sheet(robot: Robot) -> str:
@@ -32,17 +43,26 @@ def sheet(robot: Robot) -> str:
     ]
     if info.joints:
         lines += ["", columns([JOINT_HEAD, *map(_joint, info.joints)])]
+        moved = [joint for joint in info.joints if joint.step is not None]
+        lines += ["", columns([RESPONSE_HEAD, *map(_response, moved)])] if moved else []
     budget = facts["colliders"]
-    rows = [
-        (link, str(each["exact"]), str(each["train"]), f"{1000 * each['error_m']:.1f}")
-        for link, each in budget["links"].items()
-    ]
+    rows = [_collider(link, each) for link, each in budget["links"].items()]
     lines += ["", columns([COLLIDER_HEAD, *rows])]
     lines.append(
-        f"{budget['exact']} exact and {budget['train']} training colliders; of "
-        f"{budget['pairs']} pairs of links {budget['excluded']} are left out, "
-        f"{budget['train_geom_pairs']} pairs of training colliders may touch"
+        "apart, out: p95 distance of the link's surface from its training colliders, and of how far they "
+        "stand out of it; volume: theirs over the link's"
     )
+    lines.append(
+        f"of {budget['link_pairs']} pairs of links {budget['excluded']} are left out; "
+        f"{_load(budget, 'exact')}, {_load(budget, 'train')}"
+    )
+    if info.standing is not None:
+        stance = info.standing
+        lines.append(
+            f"stands for 5 s held at home: tilt {stance.tilt_rad:.3f} rad, sinks {stance.sunk_m:.3f} m"
+            if stance.stands
+            else f"does not stand: {stance.why}"
+        )
     lines += ["", f"{len(info.repairs)} repairs"]
     lines += [
         f"  {each.element}: {each.rule}: {each.before} -> {each.after} ({each.reason})"
@@ -72,12 +92,14 @@ def document(robot: Robot) -> dict[str, Any]:
                 "joints": [model.joint(joint).name for joint in joints],
             }
         )
-    info = robot.info.model_dump(mode="json", exclude={"chain", "exclude", "collider_error_m"})
+    info = robot.info.model_dump(mode="json", exclude={"chain", "exclude", "colliders"})
     return {"robot": info, "tree": tree, "colliders": _budget(robot, model, names)}
 
 
 def _budget(robot: Robot, model, names: list[str]) -> dict[str, Any]:
-    """Return colliders by link and set, and how many pairs may touch."""
+    """Return colliders by link and set, how many pairs may touch, and what a step costs."""
+    from r2s.robot.alone import steps_per_s
+
     count = {EXACT_GROUP: [0] * model.nbody, TRAIN_GROUP: [0] * model.nbody}
     for geom in range(model.ngeom):
         group = int(model.geom_group[geom])
@@ -85,27 +107,40 @@ def _budget(robot: Robot, model, names: list[str]) -> dict[str, Any]:
             count[group][int(model.geom_bodyid[geom])] += 1
     exact, train = count[EXACT_GROUP], count[TRAIN_GROUP]
     solid = [body for body in range(model.nbody) if exact[body] or train[body]]
-    excluded = set(robot.info.exclude)
-    pairs = [(a, b) for i, a in enumerate(solid) for b in solid[i + 1 :]]
-    free = [(a, b) for a, b in pairs if tuple(sorted((names[a], names[b]))) not in excluded]
+    links = len(solid)
     return {
         "links": {
             names[body]: {
                 "exact": exact[body],
                 "train": train[body],
-                "error_m": robot.info.collider_error_m.get(names[body], 0.0),
+                **robot.info.colliders[names[body]].model_dump(mode="json"),
             }
             for body in solid
         },
+        "link_pairs": links * (links - 1) // 2,
+        "excluded": len(robot.info.exclude),
         "exact": sum(exact),
         "train": sum(train),
-        "pairs": len(pairs),
-        "excluded": len(pairs) - len(free),
-        "train_geom_pairs": sum(train[a] * train[b] for a, b in free),
+        "contact_pairs": dict(robot.info.contact_pairs),
+        "steps_per_s": {
+            name: round(steps_per_s(robot.files, robot.info, group))
+            for name, group in (("exact", EXACT_GROUP), ("train", TRAIN_GROUP))
+        },
     }
 
 
-def _joint(joint) -> tuple[str, ...]:
+def _load(budget: dict[str, Any], which: str) -> str:
+    count, pairs = budget[which], budget["contact_pairs"][which]
+    return f"{which}: {count} colliders, {pairs} pairs, {budget['steps_per_s'][which]:,} steps/s"
+
+
+def _collider(link: str, row: dict[str, Any]) -> tuple[str, ...]:
+    apart, out = (f"{1000 * row[key]:.1f}" for key in ("surface_m", "outside_m"))
+    kept = "kept" if row["within_bound"] else "missed"
+    return (link, str(row["exact"]), row["shape"], apart, out, f"{row['volume_ratio']:.2f}", kept)
+
+
+def _joint(joint: Joint) -> tuple[str, ...]:
     limits = f"{joint.low:.3g} {joint.high:.3g}" if joint.limited else "none"
     actuator = f"follows {joint.mimics}" if joint.mimics else joint.control
     if not joint.mimics and not joint.kp and not joint.kd:
@@ -115,4 +150,22 @@ def _joint(joint) -> tuple[str, ...]:
     return (
         joint.name, joint.kind, limits, home, velocity, effort, actuator,
         f"{joint.kp:.3g}", f"{joint.kd:.3g}",
+    )  # fmt: skip
+
+
+def _response(joint: Joint) -> tuple[str, ...]:
+    """Return what a joint did after a small step of its command, and its motor."""
+    step = joint.step
+    assert step is not None
+    frequency, ratio = "-", "-"
+    if joint.kp > 0 and joint.inertia > 0:
+        frequency = f"{(joint.kp / joint.inertia) ** 0.5 / (2 * pi):.1f}"
+        ratio = f"{joint.kd / 2 / (joint.kp * joint.inertia) ** 0.5:.2f}"
+    motor = joint.motor
+    told = [step.fault or "ok"]
+    if motor is not None:
+        told.append(f"motor: {', '.join(f'{k} {v:g}' for k, v in motor if v)}")
+    return (
+        joint.name, frequency, ratio, f"{step.size:.3g}", f"{step.rise_s:.3f}",
+        f"{100 * step.overshoot:.0f} %", f"{100 * step.restless:.1f} %", "; ".join(told),
     )  # fmt: skip

@@ -11,6 +11,8 @@ from r2s.artifacts.scene import Scene
 from r2s.report.camera import look_at_points
 from r2s.report.render import SIZE, VIEW_FILE, Player
 
+# Black plastic shows no shape: every colour is lifted, none beyond white.
+DARKEST = 0.25
 VIEW = np.array([1.0, -1.2, 0.6])  # from the front, its right side and above
 
 
@@ -31,6 +33,9 @@ def render_robot(robot: Robot, *, size: tuple[int, int] = SIZE) -> np.ndarray:
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], rgba=[0.8, 0.8, 0.8, 1]
     )
+    for geom in spec.geoms:
+        if geom.group == VISUAL_GROUP:
+            geom.rgba[:3] = DARKEST + (1 - DARKEST) * np.asarray(geom.rgba[:3])
     model = spec.compile()
     data = mujoco.MjData(model)
     for joint in robot.info.joints:

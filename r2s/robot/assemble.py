@@ -13,8 +13,10 @@ from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, Robot, RobotInfo
 from r2s.core.context import StageContext
 from r2s.core.errors import R2SError
 from r2s.robot.actuators import decide_controls
+from r2s.robot.alone import contact_pairs, stand
 from r2s.robot.colliders import LinkColliders, fit_colliders
 from r2s.robot.description import Description, Mesh, Site
+from r2s.robot.ground import grounded
 from r2s.robot.inertia import repair_inertias
 from r2s.robot.kinds import classify
 from r2s.robot.kinematics import chain_to_site
@@ -41,8 +43,10 @@ from r2s.robot.profile import (
     add_named_site,
     apply_to_joints,
     apply_to_morphology,
+    of_file,
     read_profile,
 )
+from r2s.robot.response import with_step_responses
 from r2s.robot.selfcollision import (
     Samples,
     excluded_pairs,
@@ -72,15 +76,17 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     frames_to_sites(robot)
     if config.strict:
         refuse_repairs(robot, path)
-    apply_to_joints(robot, profile)
+    with of_file(config.profile_file):
+        apply_to_joints(robot, profile)
     context.progress("robot: colliders", 0.2, 1.0)
     colliders = fit_colliders(robot)
     _thin_visuals(robot)
     context.stop_if_cancelled()
-    morphology = apply_to_morphology(robot, classify(robot), profile)
-    floating = _floating(robot, morphology, config)
     named = profile.end_effector
-    ee_site = add_named_site(robot, named) if named else add_ee_site(robot, morphology)
+    with of_file(config.profile_file):
+        morphology = apply_to_morphology(robot, classify(robot), profile)
+        ee_site = add_named_site(robot, named) if named else add_ee_site(robot, morphology)
+    floating = _floating(robot, morphology, config)
     imu_site = _imu_site(robot) if floating else ""
     context.progress("robot: self-collision", 0.4, 1.0)
     samples = _sample(robot, colliders, config.samples, context)
@@ -88,6 +94,11 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
     context.progress("robot: home pose", 0.8, 1.0)
     plain = _compile(robot, colliders, exclude, path)
     home, reach = choose_home(robot, plain, morphology, ee_site, samples, context.seed)
+    feet = profile.feet or choose_feet(robot, plain, morphology, home)
+    if floating and colliders:
+        wheels = morphology.wheels
+        colliders = grounded(robot, plain, home, colliders, feet=feet, wheels=wheels)
+        plain = _compile(robot, colliders, exclude, path)
     exclude = without_home_contacts(robot, plain, home, exclude)
     controls = decide_controls(
         robot,
@@ -97,12 +108,12 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         natural_frequency_hz=config.natural_frequency_hz,
         damping_ratio=config.damping_ratio,
         wheels=morphology.wheels,
+        legs=[leg.joints for leg in morphology.legs] if floating else (),
     )
     files = write_robot(robot, colliders, controls=controls, exclude=exclude)
     model = compile_files(files)
     base = robot.bodies[0].name
     lowest = lowest_height(model, home)
-    feet = profile.feet or choose_feet(robot, model, morphology, home)
     if config.strict:
         refuse_repairs(robot, path)
     info = RobotInfo(
@@ -127,9 +138,16 @@ def import_robot(path: Path, config: Config, context: StageContext) -> Robot:
         mass_kg=float(f"{sum(body.mass for body in robot.bodies):.9g}"),
         repairs=tuple(robot.repairs),
         exclude=exclude,
-        collider_error_m={name: found.error_m for name, found in sorted(colliders.items())},
+        colliders={name: found.fit for name, found in sorted(colliders.items())},
+        contact_pairs={
+            "exact": contact_pairs(model, EXACT_GROUP),
+            "train": contact_pairs(model, TRAIN_GROUP),
+        },
         source_format=robot.source_format,
     )
+    info = info.model_copy(update={"joints": with_step_responses(files, info)})
+    if floating and (morphology.legs or morphology.wheels):
+        info = info.model_copy(update={"standing": stand(files, info)})
     context.progress("robot: done", 1.0, 1.0)
     return Robot(info, files)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from r2s.artifacts.robot import Repair
+from r2s.artifacts.robot import Motor, Repair
 from r2s.core.rigid import Array
 
 ShapeKind = Literal["mesh", "box", "sphere", "cylinder", "capsule", "ellipsoid"]
@@ -15,11 +15,12 @@ ShapeKind = Literal["mesh", "box", "sphere", "cylinder", "capsule", "ellipsoid"]
 
 @dataclass
 class Mesh:
-    """Triangles: `vertices` (n, 3) float64 metres, `faces` (m, 3) int."""
+    """Triangles: `vertices` (n, 3) float64 metres, `faces` (m, 3) int; `folder` is the end of its file's."""
 
     name: str
     vertices: Array
     faces: np.ndarray
+    folder: str = ""
 
 
 @dataclass
@@ -50,6 +51,7 @@ class JointDescription:
         reference: coordinate at which the body is in its stated pose [rad or m].
         mimic: (joint, multiplier, offset): this = multiplier * joint + offset, or None.
         kp, kd: gains of the source's own position actuator.
+        motor: of a profile.
     """
 
     name: str
@@ -71,6 +73,7 @@ class JointDescription:
     passive: bool = False
     kp: float | None = None
     kd: float | None = None
+    motor: Motor | None = None
 
 
 @dataclass

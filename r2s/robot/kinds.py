@@ -21,6 +21,7 @@ _HEAD = re.compile(r"head|neck|camera|laser|lidar|velodyne|sensor", re.I)
 _HAND_EXTENT_M = 0.5
 _MIN_ROTORS = 3
 _ARM_JOINTS = 4  # a torso, a neck or a tilting laser has fewer
+_ONE_AXLE_M = 0.02
 _LYING, _STANDING = 0.5, 0.9  # |z| of a unit axis: of a wheel, and of what steers it
 
 
@@ -106,7 +107,13 @@ def _drive(robot: Description, wheels: Sequence[str]) -> tuple[tuple[str, ...], 
         name: above for name in driven
         if (above := _steering(robot, bodies[name], axes)) is not None
     }  # fmt: skip
-    names = [robot.name, *(body.name for body in robot.bodies), *driven, *_mesh_names(robot)]
+    # A folder of meshes may say what no link does: tiago_pro's wheels are of its omni_base.
+    names = [
+        robot.name,
+        *(body.name for body in robot.bodies),
+        *driven,
+        *_mesh_names(robot, driven),
+    ]
     joints = {joint.name: joint for joint in robot.joints}
     said = f"wheels {_some(driven)}"
     if len(steered) == len(driven) or any(not joints[s].limited for s in steered.values()):
@@ -118,6 +125,13 @@ def _drive(robot: Description, wheels: Sequence[str]) -> tuple[tuple[str, ...], 
     first = axes[driven[0]]
     if any(abs(abs(axes[name] @ first) - 1) > 0.1 for name in driven):
         return tuple(driven), "omni", f"{said}, whose axes point different ways"
+    places = np.array([zero_poses(robot)[bodies[name].name][:3, 3] for name in driven])
+    along = places @ np.cross(first, [0.0, 0.0, 1.0])
+    if np.ptp(along) > _ONE_AXLE_M:
+        said += (
+            ", with parallel axes on more than one axle: it skids in turns, unless they are mecanum"
+        )
+        return tuple(driven), "differential", f"{said} wheels (a profile's drive: omni says so)"
     return tuple(driven), "differential", f"{said}, with parallel axes"
 
 
@@ -137,8 +151,13 @@ def _world_axis(robot: Description, body: Body, joint: str) -> Array:
     return zero_poses(robot)[body.name][:3, :3] @ axis
 
 
-def _mesh_names(robot: Description) -> list[str]:
-    return [s.mesh.name for body in robot.bodies for s in body.visuals if s.mesh is not None]
+def _mesh_names(robot: Description, driven: Sequence[str]) -> list[str]:
+    """Return the names of all meshes, and the paths of those of the wheels and the root."""
+    near = {body.name for body in robot.bodies if {j.name for j in body.joints} & {*driven}}
+    near.add(robot.bodies[0].name)
+    meshes = [(b.name, s.mesh) for b in robot.bodies for s in b.visuals if s.mesh is not None]
+    paths = [f"{mesh.folder}/{mesh.name}" for body, mesh in meshes if body in near]
+    return [*(mesh.name for _, mesh in meshes), *paths]
 
 
 def _extent(robot: Description) -> float:

@@ -97,7 +97,7 @@ def for_pictures(mesh: Mesh) -> Mesh:
     if len(mesh.faces) <= MAX_VISUAL_FACES:
         return mesh
     vertices, faces = _decimated(mesh.vertices, mesh.faces, MAX_VISUAL_FACES)
-    return Mesh(mesh.name, vertices, faces)
+    return Mesh(mesh.name, vertices, faces, mesh.folder)
 
 
 def stl_bytes(mesh: Mesh) -> bytes:
@@ -121,9 +121,9 @@ def short_digest(data: bytes) -> str:
 def _part(path: Path, index: int, rgba: Rgba | None, found: list, scale: np.ndarray) -> MeshPart:
     import trimesh
 
-    mesh: Any = trimesh.util.concatenate(found) if len(found) > 1 else found[0]
-    vertices = np.asarray(mesh.vertices, dtype=np.float64) * scale
-    faces = np.asarray(mesh.faces)
+    whole: Any = trimesh.util.concatenate(found) if len(found) > 1 else found[0]
+    vertices = np.asarray(whole.vertices, dtype=np.float64) * scale
+    faces = np.asarray(whole.faces)
     if np.prod(scale) < 0:
         faces = faces[:, ::-1]
     if not np.isfinite(vertices).all():
@@ -135,7 +135,9 @@ def _part(path: Path, index: int, rgba: Rgba | None, found: list, scale: np.ndar
     if not len(faces):
         raise _unreadable(path, "all of its triangles have zero area")
     suffix = f"_{index}" if index else ""
-    return MeshPart(Mesh(legal_name(path.stem) + suffix, vertices, faces), rgba, faces_in_file)
+    folder = "/".join(path.parent.parts[-2:])
+    mesh = Mesh(legal_name(path.stem) + suffix, vertices, faces, folder)
+    return MeshPart(mesh, rgba, faces_in_file)
 
 
 def _merged(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from r2s.artifacts.robot import EXACT_GROUP
 from r2s.robot.description import Description
 from r2s.robot.home import GRIPPER_OPEN, arm_home, legged_home, lowest_point, neutral, upright
 from r2s.robot.kinematics import reach_m
@@ -69,7 +70,8 @@ class _Free:
         return not bool((self.data.contact.dist < 0).any())
 
 
-def _at(model, home: Mapping[str, float]):
+def at_home(model, home: Mapping[str, float]):
+    """Return `MjData` with every body where it is at home."""
     import mujoco
 
     data = mujoco.MjData(model)
@@ -91,19 +93,21 @@ def without_home_contacts(robot, model, home: Mapping[str, float], exclude):
 
 
 def lowest_height(model, home: Mapping[str, float]) -> float:
-    data = _at(model, home)
+    data = at_home(model, home)
     heights = [lowest_point(model, data, g) for g in range(model.ngeom) if model.geom_contype[g]]
     return min(heights, default=0.0)
 
 
 def choose_feet(robot, model, morphology: Morphology, home) -> tuple[str, ...]:
-    """Return, for each leg, the body whose collider is lowest at home."""
-    data = _at(model, home)
+    """Return, for each leg, the body whose shape is lowest at home."""
+    data = at_home(model, home)
     feet = []
     for leg in morphology.legs:
         group = {model.body(body.name).id for body in welded(robot, leg.body)}
         geoms = [
-            g for g in range(model.ngeom) if model.geom_bodyid[g] in group and model.geom_contype[g]
+            g
+            for g in range(model.ngeom)
+            if model.geom_bodyid[g] in group and model.geom_group[g] == EXACT_GROUP
         ]
         if geoms:
             lowest = min(geoms, key=lambda g: lowest_point(model, data, g))
@@ -115,7 +119,15 @@ def stance_evidence(model, home: Mapping[str, float], feet: tuple[str, ...]) -> 
     """Return what the home pose of a legged robot is: statically stable or not."""
     if not feet:
         return ()
-    margin = support_margin_m(model, _at(model, home), feet)
+    import mujoco
+
+    data = at_home(model, home)
+    mujoco.mj_comPos(model, data)
+    down = np.array([data.body(foot).xpos for foot in feet]).mean(axis=0) - data.subtree_com[0]
+    if down[2] > -0.5 * np.linalg.norm(down):
+        axis = "xyz"[int(np.abs(down).argmax())]
+        return (f"its legs point along the {axis} axis of the base, not down: it lies at home",)
+    margin = support_margin_m(model, data, feet)
     if margin is None:
         return ("its feet touch the ground in points: it does not stand still by itself",)
     where = "inside" if margin >= 0 else "outside"

@@ -2,7 +2,8 @@
 
     kind: quadruped
     home: {"*_thigh_joint": 0.9, "*_calf_joint": -1.8}
-    gains: {"*": {kp: 40, kd: 1, armature: 0.01}}
+    gains: {"*": {kp: 40, kd: 1, armature: 0.01, friction: 0.1}}
+    motors: {"*": {stall_effort: 35, no_load_velocity: 30, delay_s: 0.005, backlash: 0.002}}
     end_effector: {frame: tool0, position_m: [0, 0, 0.1]}
     feet: [FL_foot, FR_foot, RL_foot, RR_foot]
     action_scale: 0.5
@@ -12,7 +13,9 @@ Names of joints may be patterns (`*`, `?`); later entries win.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,7 +25,7 @@ from pydantic import Field, ValidationError
 
 from r2s.artifacts.base import Frozen
 from r2s.artifacts.geometry import Vec3
-from r2s.artifacts.robot import Drive, Kind
+from r2s.artifacts.robot import Drive, Kind, Motor
 from r2s.core import rigid
 from r2s.core.errors import R2SError
 from r2s.robot.description import Description, Site
@@ -30,6 +33,7 @@ from r2s.robot.morphology import Limb, Morphology, joints_above
 
 MAX_BYTES = 1 << 20
 EE_SITE = "ee"
+MISFIT = "R2S-ROBOT-031"
 Value = TypeVar("Value")
 
 
@@ -59,6 +63,7 @@ class Profile(Frozen):
     drive: Drive | None = None
     home: dict[str, float] = Field({}, description="joint, or pattern, to position [rad, m]")
     gains: dict[str, Gains] = Field({}, description="joint, or pattern, to its gains")
+    motors: dict[str, Motor] = Field({}, description="joint, or pattern, to its motor")
     end_effector: EndEffector | None = None
     feet: tuple[str, ...] = Field((), description="links that touch the ground")
     action_scale: float = Field(1.0, gt=0, le=10, description="factor on a policy's action range")
@@ -79,16 +84,53 @@ def read_profile(path: Path | None) -> Profile:
             text = file.read(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
             raise _refused(path, "it is larger than 1 MB")
-        tree = yaml.safe_load(text)
-        return Profile.model_validate({} if tree is None else tree)
+        tree = yaml.load(text, Loader=_loader())
+        # As JSON, so that strict keeps lists for tuples but takes no text for a number.
+        return Profile.model_validate_json(json.dumps({} if tree is None else tree), strict=True)
     except OSError as exc:
         raise _refused(path, exc.strerror or str(exc)) from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "profile"
         raise _refused(path, f"{field}: {first['msg']}") from exc
+    except TypeError as exc:
+        raise _refused(path, f"a value is none that a profile takes: {exc}") from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise _refused(path, f"it is not YAML: {' '.join(str(exc).split())}") from exc
+
+
+def _loader():
+    """Return a YAML loader that refuses keys given twice, and keys that are no text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node, deep=False):
+            seen = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if not isinstance(key, str):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key!r} is no text", key_node.start_mark
+                    )
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key!r} is given twice", key_node.start_mark
+                    )
+                seen.add(key)
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
+@contextmanager
+def of_file(path: Path | None) -> Iterator[None]:
+    """Name the profile's file in the errors about what does not fit."""
+    try:
+        yield
+    except R2SError as error:
+        if error.code == MISFIT and path is not None:
+            error.where = str(path)
+        raise
 
 
 def apply_to_joints(robot: Description, profile: Profile) -> None:
@@ -100,11 +142,13 @@ def apply_to_joints(robot: Description, profile: Profile) -> None:
     names = [joint.name for joint in robot.joints]
     homes = _by_joint(profile.home, names)
     gains = _by_joint(profile.gains, names)
+    motors = _by_joint(profile.motors, names)
     for joint in robot.joints:
         for key, value in (
             gains[joint.name].model_dump(exclude_none=True).items() if joint.name in gains else ()
         ):
             setattr(joint, key, value)
+        joint.motor = motors.get(joint.name)
         value = homes.get(joint.name)
         if value is None:
             continue
@@ -200,6 +244,6 @@ def _refused(path: Path, why: str) -> R2SError:
 
 def _wrong(what: str, why: str, remedy: str) -> R2SError:
     return R2SError(
-        "R2S-ROBOT-031", f"the robot profile does not fit: {what}", where="--profile", why=why,
+        MISFIT, f"the robot profile does not fit: {what}", where="--profile", why=why,
         remedy=remedy,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.robot import Robot
 from r2s.core.context import StageContext
 
-STAGE_VERSION: int = 2
+STAGE_VERSION: int = 3
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "tolerance"
 TOOLS: tuple[str, ...] = ("mujoco", "trimesh", "scipy", "numpy")
 

@@ -36,8 +36,9 @@ def biped_home(model, morphology: Morphology, start: np.ndarray) -> np.ndarray:
         for lean in LEANS_RAD:
             q = start.copy()
             for pitch, sign in legs:
-                # Turns about the y axis that sum to zero, so that the foot stays flat.
-                q[pitch] += sign * np.array([lean - knee / 2, knee, -lean - knee / 2])
+                # Turns about the y axis that sum to zero, so that the foot is flat as at zero; not added to
+                # `start`, which keeps a knee off its limit and would tilt the foot by that much.
+                q[pitch] = sign * np.array([lean - knee / 2, knee, -lean - knee / 2])
             if not _within(model, q, [joint for pitch, _ in legs for joint in pitch]):
                 continue
             data.qpos[:] = q

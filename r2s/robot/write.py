@@ -10,9 +10,10 @@ import numpy as np
 
 from r2s.artifacts.robot import EXACT_GROUP, TRAIN_GROUP, VISUAL_GROUP, Joint
 from r2s.core import rigid
-from r2s.robot.colliders import Collider, LinkColliders
+from r2s.robot.colliders import LinkColliders
 from r2s.robot.description import Body, Description, JointDescription, Mesh, Shape
 from r2s.robot.meshes import short_digest, stl_bytes
+from r2s.robot.shapes import Collider
 
 ROBOT_FILE = "robot.xml"
 ASSETS = "assets"
@@ -50,10 +51,11 @@ def compile_files(files: Mapping[str, bytes]):
     import mujoco
 
     xml = files[ROBOT_FILE].decode()
-    return mujoco.MjSpec.from_string(xml, assets=_assets(files)).compile()
+    return mujoco.MjSpec.from_string(xml, assets=assets_of(files)).compile()
 
 
-def _assets(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def assets_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that robot.xml names."""
     return {name: data for name, data in files.items() if name != ROBOT_FILE}
 
 
@@ -172,7 +174,7 @@ class _Writer:
             attributes["friction"] = _text(collider.friction)
         if collider.kind == "hull":
             assert collider.mesh is not None
-            mesh = f"{body}_hull_{number}"
+            mesh = attributes["name"]
             ET.SubElement(
                 self.asset, "mesh", name=mesh, inertia="convex",
                 vertex=_text(np.round(collider.mesh.vertices, 6).ravel()),

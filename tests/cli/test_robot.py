@@ -43,6 +43,16 @@ def test_the_sheet_is_of_the_stored_robot_and_costs_no_second_import(r2s, small)
     assert "cached" in r2s("robot", "inspect", small, *QUICK).out
 
 
+def test_a_stored_robot_is_inspected_by_its_name(r2s, small):
+    assert r2s("robot", small, *QUICK).code == 0
+    said = r2s("robot", "inspect", "robot/small", "--json")
+    assert said.code == 0 and said.json["robot"]["name"] == "small"
+    colliders = said.json["colliders"]
+    assert set(colliders["steps_per_s"]) == {"exact", "train"}
+    assert all(speed > 0 for speed in colliders["steps_per_s"].values())
+    assert r2s("robot", "inspect", "robot/nobody").code != 0
+
+
 def test_strict_names_the_first_repair(r2s, small):
     said = r2s("robot", small, "--strict", *QUICK)
     assert said.code != 0 and "arm needs the repair missing-inertia" in said.err

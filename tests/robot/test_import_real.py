@@ -183,8 +183,13 @@ def test_robot_xml_opens_in_plain_mujoco_from_its_folder(real, tmp_path):
     assert not model.geom_contype[visual].any() and not model.geom_conaffinity[visual].any()
     assert (model.geom_contype[~visual] == 1).all()
     train = model.geom_type[model.geom_group == TRAIN_GROUP]
-    cheap = [mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_BOX]
+    t = mujoco.mjtGeom
+    cheap = [t.mjGEOM_SPHERE, t.mjGEOM_CAPSULE, t.mjGEOM_BOX, t.mjGEOM_MESH]
     assert np.isin(train, [int(kind) for kind in cheap]).all()
+    hulls = model.geom_dataid[
+        (model.geom_group == TRAIN_GROUP) & (model.geom_type == t.mjGEOM_MESH)
+    ]
+    assert (model.mesh_vertnum[hulls] <= 32).all()
     assert model.nkey == 0
     assert [model.actuator(i).name for i in range(model.nu)] == list(robot.info.actuators)
     assert [model.joint(i).name for i in range(model.njnt)] == [j.name for j in robot.info.joints]
@@ -193,8 +198,11 @@ def test_robot_xml_opens_in_plain_mujoco_from_its_folder(real, tmp_path):
 def test_colliders_are_close(real):
     robot, (kind, *_) = real
     size = robot.info.reach_m if kind == "arm" else 2 * robot.info.base_radius_m
-    errors = robot.info.collider_error_m
-    assert errors and max(errors.values()) < 0.07 * size
+    errors = [max(fit.surface_m, fit.outside_m) for fit in robot.info.colliders.values()]
+    assert errors and max(errors) < 0.08 * size
+    assert sum(fit.within_bound for fit in robot.info.colliders.values()) >= 0.7 * len(errors)
+    pairs = robot.info.contact_pairs
+    assert 0 <= pairs["train"] <= 3 * pairs["exact"]
 
 
 def test_the_codec_returns_an_equal_robot(real):

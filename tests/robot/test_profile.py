@@ -78,6 +78,16 @@ def test_the_profile_is_part_of_the_action(tmp_path):
         ("[1]", "R2S-ROBOT-030", "mapping"),
         ("kind: horse", "R2S-ROBOT-030", "kind"),
         ("gain: {}", "R2S-ROBOT-030", "gain"),
+        (
+            "home: {elbow_pitch: 0.1, elbow_pitch: 0.2}",
+            "R2S-ROBOT-030",
+            "'elbow_pitch' is given twice",
+        ),
+        ("home: {elbow_pitch: '0.1'}", "R2S-ROBOT-030", "home.elbow_pitch"),
+        ("action_scale: yes", "R2S-ROBOT-030", "action_scale"),
+        ("home: {1: 0.1}", "R2S-ROBOT-030", "key 1 is no text"),
+        ("kind: 2001-01-01", "R2S-ROBOT-030", "date"),
+        ("motors: {base_yaw: {stall_effort: 3}}", "R2S-ROBOT-030", "no_load_velocity"),
         ("a: {", "R2S-ROBOT-030", "not YAML"),
         ("gains: {base_yaw: {kp: -1}}", "R2S-ROBOT-030", "gains.base_yaw.kp"),
         ("home: {'elbow*': 9}", "R2S-ROBOT-031", "elbow_pitch"),
@@ -91,6 +101,7 @@ def test_each_wrong_profile_has_its_error(tmp_path, text, code, part):
     with pytest.raises(R2SError) as caught:
         run(tmp_path, text)
     assert caught.value.code == code and caught.value.remedy
+    assert caught.value.where == str(tmp_path / "profile.yaml")
     assert part in f"{caught.value.what} {caught.value.why} {caught.value.remedy}"
 
 
