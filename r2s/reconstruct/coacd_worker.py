@@ -7,6 +7,7 @@ import numpy as np
 # Dents that CoACD may leave, in clearances: what is four of them wide stays open, for the solid covers one at
 # each side.
 _CONCAVITY = 2.3
+_MAY_GROW = 1.03  # in volume, for the sake of fewer hulls than allowed
 _MOST_FACES = 4000  # CoACD's time grows with them: 100 s for the 25,000 of a cup's grid
 _SMOOTH_CELLS = 0.7
 
@@ -18,14 +19,12 @@ def decompose(
     clear_m: float,
     max_vertices: int,
     max_hulls: int,
-    filled: float,
     seed: int,
 ) -> list[np.ndarray]:
     """Return vertices (v, 3) of each convex part of an occupancy grid, largest first, at most `max_hulls`.
 
     Args:
         clear_m: how much the solid is thicker, everywhere, than what was seen.
-        filled: share of the hulls' volume that is solid as long as which parts may be put together.
     """
     from r2s.core.native import open3d
 
@@ -52,8 +51,8 @@ def decompose(
         max_ch_vertex=max_vertices,
         seed=seed,
     )
-    least_m3 = float(solid.sum()) * cell**3
-    hulls = merged([np.asarray(v, float) for v, _ in parts], max_hulls, least_m3 / filled)
+    found = [np.asarray(v, float) for v, _ in parts]
+    hulls = merged(found, max_hulls, _MAY_GROW * sum(_volume(part) for part in found))
     sizes = [float(np.prod(np.ptp(h, axis=0))) for h in hulls]
     return [hulls[i] for i in np.argsort([-s for s in sizes], kind="stable")]
 

@@ -167,7 +167,7 @@ def _decompose(
 
     return run_limited(
         "r2s.reconstruct.coacd_worker:decompose",
-        (solid, origin, cell, clear_m, MAX_VERTICES, MAX_HULLS, _NEARLY_CONVEX, seed),
+        (solid, origin, cell, clear_m, MAX_VERTICES, MAX_HULLS, seed),
         limits=LIMITS.geometry,
         what="CoACD decomposing an object",
     )

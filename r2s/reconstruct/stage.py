@@ -30,7 +30,7 @@ from r2s.reconstruct.surface import surface
 from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import visuals
 
-STAGE_VERSION: int = 5
+STAGE_VERSION: int = 6
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh")
 
