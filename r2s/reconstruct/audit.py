@@ -56,7 +56,7 @@ def audit(
     counted = np.ones(len(points), bool)
     counted[left_out] = False
     ends = counted[rays.points]
-    rays = Rays(rays.origins[ends], rays.points[ends], rays.evidence)
+    rays = Rays(rays.origins[ends], rays.points[ends], rays.evidence, rays.measured)
     distance, hit = cast(geoms, hulls, points, rays, rng)
     measured = np.isfinite(distance)
     chosen = np.flatnonzero(counted)

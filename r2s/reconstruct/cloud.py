@@ -55,6 +55,12 @@ class Cloud:
         return 3 * self.sigma_m + self.voxel_m
 
     @property
+    def ray_end_m(self) -> float:
+        """How far before its point a measured ray is surely in air: 3 sigma and half the voxel whose mean
+        the point is."""
+        return 3 * self.sigma_m + 0.5 * self.voxel_m
+
+    @property
     def is_sparse(self) -> bool:
         """Whether one in ten points has no two neighbours within three voxels."""
         return self.spacing_m >= _FARTHEST * self.voxel_m

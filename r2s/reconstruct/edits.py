@@ -199,7 +199,7 @@ class Editor:
         local = points - T[:3, 3]
         completed = complete(local, None if eye is None else eye - T[:3, 3], T, self._free)
         standing = Standing(local, cloud.normals[index], T, cloud.tolerance_m, completed=completed)
-        return explain(standing, index, cloud, self._free, self._seed)
+        return explain(standing, index, cloud, self._rays, self._free, self._seed)
 
     def _split(self, number: int, index: int, part: Part, how: int | Cut) -> None:
         side = _sides(self._cloud.points[part.points], how)

@@ -60,6 +60,43 @@ def carve(points: np.ndarray, rays: Rays, voxel_m: float) -> FreeSpace:
     return FreeSpace(lo, cell, grid)
 
 
+def carve_near(
+    points: np.ndarray, rays: Rays, lo: np.ndarray, hi: np.ndarray, *, cell_m: float, before_m: float,
+    apart_m: float,
+) -> FreeSpace:  # fmt: skip
+    """Return the free space in a box (lo, hi), (3,) each, on cells as fine as a small thing needs.
+
+    Args:
+        before_m: how far before its point a ray is in air.
+        apart_m: distance of neighbouring points: the air between their rays, half of it each, was seen too.
+    """
+    from scipy import ndimage
+
+    shape = np.maximum(np.ceil((hi - lo) / cell_m), 1).astype(int)
+    grid = np.zeros(tuple(shape), bool)
+    delta = points[rays.points] - rays.origins
+    length = np.linalg.norm(delta, axis=1)
+    direction = delta / np.maximum(length, 1e-9)[:, None]
+    enter, leave = _crossing(rays.origins, direction, lo, hi)
+    leave = np.minimum(leave, length - before_m)
+    use = np.flatnonzero(leave > enter)
+    if len(use):
+        start = rays.origins[use] + enter[use, None] * direction[use]
+        _march(grid, lo, cell_m, start, direction[use], (leave - enter)[use])
+    if reach := round(0.5 * apart_m / cell_m):
+        grid = ndimage.binary_dilation(grid, iterations=reach)
+    return FreeSpace(lo, cell_m, grid)
+
+
+def _crossing(origins, directions, lo, hi) -> tuple[np.ndarray, np.ndarray]:
+    """Return where rays enter (>= 0) and leave a box, (k,) [m] each; they miss it where enter > leave."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = (lo - origins) / directions, (hi - origins) / directions
+    enter = np.nan_to_num(np.minimum(low, high), nan=-np.inf).max(axis=1)
+    leave = np.nan_to_num(np.maximum(low, high), nan=np.inf).min(axis=1)
+    return np.maximum(enter, 0.0), leave
+
+
 def _march(grid, lo, cell, origins, directions, reach) -> None:
     by_length = np.argsort(reach, kind="stable")
     flat = grid.reshape(-1)

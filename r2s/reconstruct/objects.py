@@ -97,7 +97,8 @@ def _thing(
         return None
     if np.sort(size)[1] < _RESOLVED_VOXELS * cloud.voxel_m:
         return None  # a speck: two of its sides are a few voxels
-    part = explain(_standing(level, local, index, cloud, rays, free), index, cloud, free, seed)
+    standing = _standing(level, local, index, cloud, rays, free)
+    part = explain(standing, index, cloud, rays, free, seed)
     return part if part is not None and part_mass(part) <= limits.mass_kg else None
 
 
@@ -115,7 +116,7 @@ def _standing(level: Level, local, index, cloud: Cloud, rays: Rays, free: FreeSp
 
 
 def explain(
-    thing: Standing, index: np.ndarray, cloud: Cloud, free: FreeSpace, seed: int
+    thing: Standing, index: np.ndarray, cloud: Cloud, rays: Rays, free: FreeSpace, seed: int
 ) -> Part | None:
     """Return the simplest solid that explains a standing thing: a primitive, else hulls."""
     best = fits(thing, free)[0]
@@ -124,9 +125,7 @@ def explain(
         geoms = (best.geom,)
         assumed = assumed_fraction(geoms, (), cloud.points[index], near)
         return Part("object", best.kind, geoms, index, "movable", assumed_fraction=assumed)
-    found, note = explain_by_hulls(
-        thing.points, thing.completed, thing.T_world_support, free, seed, clear_m=cloud.clear_m
-    )
+    found, note = explain_by_hulls(thing, cloud, rays, free, seed)
     if not found:
         return None
     T = thing.T_world_support

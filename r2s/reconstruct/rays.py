@@ -20,11 +20,14 @@ class Rays:
     origins: (k, 3) float64, metres, world frame.
     points: (k,) int64: index of the scan point each ray ends at.
     evidence: one sentence on where the viewpoints come from.
+    measured: whether the scan knows them: each ray is then right up to noise. A guessed one may pass
+        through the edge of what stands before its point.
     """
 
     origins: np.ndarray
     points: np.ndarray
     evidence: str
+    measured: bool = False
 
 
 def one_sided(rays: Rays, points: np.ndarray, index: np.ndarray) -> np.ndarray | None:
@@ -62,7 +65,7 @@ def find_rays(scan: Scan, points: np.ndarray, order: np.ndarray, *, estimate: bo
             f"{len(scan.viewpoints)} viewpoint(s) {how.get(scan.info.viewpoints_source, 'of the scan')}, "
             f"for {share:.0f} % of its points"
         )
-        return Rays(scan.viewpoints.astype(float)[view[known]], known, evidence)
+        return Rays(scan.viewpoints.astype(float)[view[known]], known, evidence, measured=True)
     candidates = scan.viewpoints.astype(float)
     if not len(candidates) and not estimate:
         evidence = "the capture has no viewpoints, and none can be guessed on open ground: no rays"

@@ -128,8 +128,8 @@ def scanned(model: Model, *, sigma: float = 0.0005, voxel: float = 0.003):
     )
 
 
-def fitted(model: Model, scratch: Path) -> tuple[list, str, float]:
-    """Return the colliders of the thing on the table as (vertices, faces), its fit, and seconds."""
+def fitted(model: Model, scratch: Path) -> tuple[list, list, float]:
+    """Return the colliders of the thing on the table as (vertices, faces), its bodies, and seconds."""
     from r2s.core.context import StageContext
     from r2s.reconstruct import stage
     from r2s.reconstruct.solids import triangles
@@ -140,7 +140,7 @@ def fitted(model: Model, scratch: Path) -> tuple[list, str, float]:
     seconds = time.perf_counter() - clock
     bodies = [b for b in twin.info.bodies if b.role in ("object", "clutter")]
     geoms = [g for b in bodies for g in b.geoms]
-    return [triangles(g, twin.hulls) for g in geoms], "+".join(b.fit for b in bodies), seconds
+    return [triangles(g, twin.hulls) for g in geoms], bodies, seconds
 
 
 def quality(model: Model, hulls: list) -> dict[str, Any]:
@@ -206,8 +206,9 @@ def rows(folder: Path, scratch: Path, names=tuple(FILES)) -> list[dict[str, Any]
     found = []
     for name in names:
         model = placed(load(folder / name))
-        hulls, fit, seconds = fitted(model, scratch)
-        row = {"object": name, "fit": fit, "seconds": seconds, **quality(model, hulls)}
+        hulls, bodies, seconds = fitted(model, scratch)
+        row = {"object": name, "fit": "+".join(b.fit for b in bodies), "seconds": seconds,
+               "most_parts": max(len(b.geoms) for b in bodies), **quality(model, hulls)}  # fmt: skip
         if model.reference:
             theirs = [h for part in model.reference if (h := convex_hull(part, 10_000)) is not None]
             row["reference"] = quality(model, theirs)

@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import object_fits
 
+from r2s.reconstruct.hulls import MAX_HULLS, MAX_VERTICES
 from r2s.reconstruct.solids import hull_planes
 
 BALL_M = 0.012
@@ -56,32 +57,37 @@ def test_a_ball_stays_inside_the_ramekin(objects, tmp_path):
 
 
 @pytest.mark.campaign
-@pytest.mark.xfail(
-    strict=True, reason="12 mm wide, and air counts as seen only 3 voxels before what a ray meets"
-)
 def test_the_cups_handle_stays_open(objects, tmp_path):
+    """12 mm wide and 16 mm high: a rod of 3 mm fits through its middle."""
     model = object_fits.placed(object_fits.load(objects / "chen_blue_cup"))
     hulls, _, _ = object_fits.fitted(model, tmp_path)
+    assert len(hulls) <= MAX_HULLS and all(len(v) <= MAX_VERTICES for v, _ in hulls)
     hole, across = handle_hole(model)
     probes = hole + np.linspace(-0.03, 0.03, 25)[:, None] * across
-    assert (object_fits._depth(hulls, probes, hull_planes) > 0).all()
+    assert object_fits._depth(hulls, probes, hull_planes).min() > 0.0015
 
 
 def handle_hole(model) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle (3,) of the hole between a cup's handle and its side, and the way through it (3,)."""
+    """Return the middle (3,) of the hole between a cup's handle and its side, and the way through it (3,):
+    of the gaps that level lines through the handle find, the place farthest from the mesh."""
     from r2s.core.native import open3d
 
     o3d = open3d()
     scene = object_fits._scene(o3d, [(model.vertices, model.faces)])
-    middle = np.array([*np.median(model.vertices[:, :2], axis=0), np.median(model.vertices[:, 2])])
-    flat = model.vertices[:, :2] - middle[:2]
+    middle = np.median(model.vertices[:, :2], axis=0)
+    flat = model.vertices[:, :2] - middle
     out = np.array([*flat[np.argmax(np.linalg.norm(flat, axis=1))], 0.0])
     out /= np.linalg.norm(out)
-    ray = np.concatenate([middle + 0.2 * out, -out])[None].astype(np.float32)
-    hits = np.sort(scene.list_intersections(o3d.core.Tensor(ray))["t_hit"].numpy())
-    inner, side = hits[1], hits[2]  # the handle's inner side, and the cup's outer one
-    assert side - inner > 0.01
-    return middle + (0.2 - (inner + side) / 2) * out, np.cross(out, [0, 0, 1.0])
+    places = []
+    for height in np.linspace(0.1, 0.9, 33) * model.vertices[:, 2].max():
+        start = np.array([*middle, height]) + 0.2 * out
+        ray = np.concatenate([start, -out])[None].astype(np.float32)
+        hits = np.sort(scene.list_intersections(o3d.core.Tensor(ray))["t_hit"].numpy())
+        if len(hits) >= 6:  # in and out of the handle, the near side and the far side
+            places.append(start - 0.5 * (hits[1] + hits[2]) * out)
+    away = scene.compute_distance(o3d.core.Tensor(np.array(places, np.float32))).numpy()
+    assert away.max() > 0.005
+    return places[int(np.argmax(away))], np.cross(out, [0, 0, 1.0])
 
 
 @pytest.mark.campaign
@@ -91,4 +97,4 @@ def test_objects_beside_their_reference_sets(objects, tmp_path):
     if out := os.environ.get("R2S_BENCH_OBJECTS_OUT"):
         Path(out).write_text(json.dumps(found, indent=1))
     assert len(found) == 12
-    assert all(row["parts"] <= 16 and row["vertices"] <= 64 for row in found)
+    assert all(row["most_parts"] <= MAX_HULLS and row["vertices"] <= MAX_VERTICES for row in found)

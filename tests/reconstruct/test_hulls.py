@@ -29,7 +29,7 @@ def test_the_surface_of_a_grid_is_closed_and_has_its_volume():
 
 def test_decomposition_is_repeatable_and_respects_its_budgets():
     parts, again = (
-        decompose(u_shape(), np.zeros(3), 0.01, MAX_VERTICES, MAX_HULLS, 0.85, 1) for _ in "ab"
+        decompose(u_shape(), np.zeros(3), 0.01, 0.01, MAX_VERTICES, MAX_HULLS, 1) for _ in "ab"
     )
     assert 3 <= len(parts) <= MAX_HULLS
     assert all(len(p) <= MAX_VERTICES for p in parts)
