@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from r2s.core.errors import R2SError
 from r2s.guard.archive import content
 from r2s.guard.limits import MIB
 from r2s.scan.readers.rgbd.frames import broken
@@ -66,8 +67,10 @@ def unpacked_bytes(path: Path, data: bytes) -> int:
 
 
 def _unpacked(path: Path, shape: tuple[int, int], dtype: str) -> np.ndarray:
-    import lzfse  # pyright: ignore[reportMissingImports] - it has no types
-
+    try:
+        import lzfse  # pyright: ignore[reportMissingImports] - optional, without types
+    except ImportError as exc:
+        raise _no_library(str(path)) from exc
     data = content(path, MOST_BYTES)
     promised, wanted = unpacked_bytes(path, data), shape[0] * shape[1] * np.dtype(dtype).itemsize
     if promised != wanted:
@@ -76,11 +79,17 @@ def _unpacked(path: Path, shape: tuple[int, int], dtype: str) -> np.ndarray:
         )
     try:
         found = lzfse.decompress(data)
-    except (
-        lzfse.error,
-        MemoryError,
-    ) as exc:  # it doubles its buffer as long as damaged data fill it
+    # It doubles its buffer as long as damaged data fill it.
+    except (lzfse.error, MemoryError) as exc:
         raise broken(path, "its LZFSE data are damaged") from exc
     if len(found) != wanted:
         raise broken(path, f"it unpacks to {len(found):,} bytes, and its blocks say {wanted:,}")
     return np.frombuffer(found, dtype).reshape(shape)
+
+
+def _no_library(where: str) -> R2SError:
+    return R2SError(
+        "R2S-SCAN-052", "Record3D's depth is unpacked by the package lzfse, which is not installed",
+        where=where, why="it is optional, since few platforms have it built",
+        remedy="pip install 'lzfse>=0.4.2'    # or export the capture as PLY or GLB in Record3D",
+    )  # fmt: skip
