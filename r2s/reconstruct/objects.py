@@ -8,10 +8,11 @@ import numpy as np
 
 from r2s.reconstruct.cloud import Cloud, clusters
 from r2s.reconstruct.completion import complete
+from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.hulls import explain_by_hulls
 from r2s.reconstruct.levels import Level
-from r2s.reconstruct.parts import Part, assumed_fraction
+from r2s.reconstruct.parts import Part, assumed_fraction, upright_box
 from r2s.reconstruct.physical import DENSITIES
 from r2s.reconstruct.primitives import Standing, fits
 from r2s.reconstruct.rays import Rays, one_sided
@@ -97,9 +98,14 @@ def _thing(
         return None
     if np.sort(size)[1] < _RESOLVED_VOXELS * cloud.voxel_m:
         return None  # a speck: two of its sides are a few voxels
+    least_m = 2 * max(cloud.voxel_m, cloud.tolerance_m)
+    if 2 * min_rectangle(local[index, :2])[2].min() < least_m:
+        return None  # a board on edge, or the front of what is no thing: it is not known how deep it is
     standing = _standing(level, local, index, cloud, rays, free)
     part = explain(standing, index, cloud, rays, free, seed)
-    return part if part is not None and part_mass(part) <= limits.mass_kg else None
+    if part is None or part_mass(part) > limits.mass_kg:
+        return None
+    return part if min(upright_box(part.geoms, part.hulls)[2][:2]) >= least_m else None
 
 
 def _standing(level: Level, local, index, cloud: Cloud, rays: Rays, free: FreeSpace) -> Standing:

@@ -16,12 +16,11 @@ from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, rows_of
 from r2s.scan.clean import FARTHEST
 from r2s.scan.readers.glb import check_glb
-from r2s.scan.voxels import VOXEL_BUDGET
 
 # Samples per square of 1/700 of the diagonal: nearly every voxel of that size gets a point.
 SAMPLES_PER_CELL = 4
 CELLS_PER_DIAGONAL = 700
-MOST_SAMPLES = 3 * VOXEL_BUDGET
+MOST_SAMPLES = 750_000
 LEAST_SAMPLES = 20_000
 MOST_SIDE = 3072  # of a texture, in texels
 MOST_TEXTURED = 1_000_000  # faces; of more, points are as fine as texels would be
