@@ -22,7 +22,7 @@ import lzfse
 import numpy as np
 import pytest
 import trimesh
-from cloud_files import UTM, geokeys, las_bytes, vlr, write_e57, write_laz
+from cloud_files import UTM, geokeys, las_bytes, ptx_text, vlr, write_e57, write_laz
 from PIL import Image
 from scan_files import columns_of, pcd_bytes, ply_bytes, room_points, scan
 
@@ -102,6 +102,7 @@ def surveys(folder) -> list[tuple[str, bytes]]:
     found = [
         ("csv", b"x,y,z,r,g,b\n" + text.encode()),
         ("pts", pts.encode()),
+        ("ptx", "".join(ptx_text(half, rows=30) for half in np.split(POINTS, 2)).encode()),
         ("csv.gz", gzip.compress(b"x,y,z,r,g,b\n" + text.encode(), mtime=0)),
         ("las", las_bytes(POINTS + UTM, records=vlr(34735, geokeys(k1024=1, k3072=32611)), record_count=1)),
     ]  # fmt: skip

@@ -17,8 +17,8 @@ from r2s.scan.readers.asked import NOTHING, Asked, Told, check_units, unheard
 from r2s.scan.readers.refused import refusal
 
 READABLE = (
-    "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
-    "pcap", "osf", "usdz", "usd", "r3d",
+    "pcd", "ply", "las", "laz", "e57", "ptx", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3",
+    "mcap", "pcap", "osf", "usdz", "usd", "r3d",
 )  # fmt: skip
 
 
@@ -77,8 +77,16 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.e57 import read_e57
 
             return read_e57(path, size, told)
+        case "ptx":
+            from r2s.scan.readers.ptx import read_ptx
+
+            return read_ptx(path, size, told)
         case "gz":
             inside = sniff_gzip(path)
+            if inside == "ptx":
+                from r2s.scan.readers.ptx import read_ptx
+
+                return read_ptx(path, size, told)
             if inside in ("xyz", "csv"):
                 from r2s.scan.readers.text import read_text
 

@@ -19,7 +19,7 @@ FOLDERS_TEXT = (
     "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner, "
     "Record3D, rosbag2, several overlapping clouds"
 )
-_CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".xyz", ".pts"}
+_CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".ptx", ".xyz", ".pts"}
 
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "tum": tum.read,
