@@ -125,6 +125,7 @@ def test_a_material_gives_the_colour_it_states_and_no_other(tmp_path, box):
 BROKEN = {
     "nan": "v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
     "no area": "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n",
+    "collapsed": "v 0 0 0\nv 1 0 0\nf 1 2 2\nf 1 1 1\n",
     "index": "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n",
 }
 

@@ -41,7 +41,7 @@ def read_mesh(path: Path, kind: str) -> Capture:
     declared: dict[str, Any] = (
         {"declared_unit": "m", "declared_up": "+y", "declared_by": "glTF"} if kind == "glb" else {}
     )
-    if len(loaded["faces"]):
+    if "vertex_colors" not in loaded:
         return capture_of_sampled(kind, loaded, where, **declared)
     points, colors = loaded["vertices"], loaded["vertex_colors"]
     if len(points) == 0:
