@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -152,6 +152,25 @@ class Capture:
         spans = self._spread(SAMPLE_PARTS)
         step = max(1, -(-sum(stop - start for start, stop in spans) // limit))
         return joined([self.rows(slice(start, stop, step)) for start, stop in spans])
+
+    def scaled(self, factor: float) -> Capture:
+        """Return the cloud with its lengths multiplied, in a unit that is as many times smaller."""
+        if factor == 1.0:
+            return self
+        pose = self.pose
+        if pose is not None:
+            pose = pose.copy()
+            pose[:3, 3] *= factor
+
+        def rows(part: slice) -> Rows:
+            own = self.rows(part)
+            return own._replace(points=own.points * factor)
+
+        return replace(
+            self, rows=rows, pose=pose,
+            viewpoint=None if self.viewpoint is None else self.viewpoint * factor,
+            viewpoints=None if self.viewpoints is None else self.viewpoints * factor,
+        )  # fmt: skip
 
     @property
     def points(self) -> np.ndarray:

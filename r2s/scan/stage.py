@@ -45,8 +45,10 @@ SURE = 0.5
 class Config(Frozen):
     """What a user may say about a capture; what is left out is found from the data."""
 
-    unit: units.Unit | None = Field(
-        None, description="unit of the file (m mm cm ft us-ft in); default: from evidence"
+    unit: units.Unit | tuple[units.Unit, ...] | None = Field(
+        None,
+        description="unit of the files (m mm cm ft us-ft in), or of each of several clouds: mm,m,m; "
+        "default: from evidence",
     )
     known_distance: Known | None = Field(
         None,
@@ -104,8 +106,20 @@ class Config(Frozen):
         """What of this the readers need."""
         return Asked(
             self.intrinsics, self.depth_per_m, self.depth_max_m, self.topic, self.frame, self.message,
-            self.registered,
+            self.registered, self.unit,
         )  # fmt: skip
+
+    @property
+    def first_unit(self) -> units.Unit | None:
+        """The user's word on the unit that the capture is read in: the first cloud's."""
+        return self.unit[0] if isinstance(self.unit, tuple) else self.unit
+
+    @field_validator("unit")
+    @classmethod
+    def _some_unit(cls, unit: units.Unit | tuple[units.Unit, ...] | None) -> object:
+        if unit == ():
+            raise ValueError("name a unit, or one for each cloud")
+        return unit
 
     @field_validator("crop")
     @classmethod
@@ -147,7 +161,7 @@ def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     if config.up is not None:
         gravity.parse_up(config.up)  # a wrong word is told before the work
     if config.known_distance is not None:
-        check_known_distance(config.known_distance, config.unit)
+        check_known_distance(config.known_distance, config.first_unit)
     context.progress("reading", 0)
 
     def told(done: float, total: float) -> None:
@@ -158,7 +172,7 @@ def _run(paths: Sequence[Path], config: Config, context: StageContext) -> Scan:
     context.stop_if_cancelled()
     context.progress("looking", 0)
     look = take_a_look(
-        capture, unit=config.unit, known=config.known_distance, seed=context.seed, where=where
+        capture, unit=config.first_unit, known=config.known_distance, seed=context.seed, where=where
     )
     placed = _place(capture, look, config, where)
     context.stop_if_cancelled()

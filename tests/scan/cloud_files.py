@@ -72,6 +72,25 @@ def write_e57(path: Path, scans: list[dict]) -> None:
             )  # fmt: skip
 
 
+def ptx_text(
+    points: np.ndarray, *, rows: int, T: np.ndarray | None = None, rgb: np.ndarray | None = None,
+    intensity: bool = True,
+) -> str:  # fmt: skip
+    """Return one scan of a PTX file: points (n, 3) of a scanner with pose `T`, n a multiple of `rows`."""
+    T = np.eye(4) if T is None else T
+    columns, odd = divmod(len(points), rows)
+    assert not odd
+    registered = [T[:3, 3], *T[:3, :3].T]
+    parts = [points, np.full((len(points), int(intensity)), 0.5)] + [rgb] * (rgb is not None)
+    lines = [*registered, *T.T, *np.concatenate(parts, axis=1)]
+    body = "".join(" ".join(repr(_plain(v)) for v in line.tolist()) + "\n" for line in lines)
+    return f"{columns}\n{rows}\n{body}"
+
+
+def _plain(number: float) -> float | int:
+    return int(number) if number == int(number) else float(number)
+
+
 def hills(count: int = 40_000, *, width: float = 300.0, seed: int = 0) -> np.ndarray:
     """Return points (count, 3) on ground that is nowhere level for long."""
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from r2s.core.errors import R2SError
 from r2s.scan.capture import Mesh
@@ -97,9 +98,34 @@ def test_files_outside_the_folder_are_not_read(tmp_path, box):
     assert read(folder / "a.obj").mesh is not None
 
 
+def painted(box, uv, image=None, factor=None) -> trimesh.Scene:
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=image, baseColorFactor=factor)
+    uv = np.resize(np.asarray(uv, float), (len(box.vertices), 2))
+    box.visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
+    return trimesh.Scene(box)
+
+
+@pytest.mark.parametrize("uv", [[np.nan, 0, 1], [1e30, -1e30, 5], [np.inf, 0, 0.5], [0.5]])
+def test_senseless_places_on_a_picture_make_no_large_texture(tmp_path, box, uv):
+    painted(box, uv, Image.new("RGB", (8, 8), (9, 200, 9))).export(tmp_path / "a.glb")
+    capture = read(tmp_path / "a.glb")
+    assert capture.mesh is not None and capture.mesh.texture is not None
+    assert max(capture.mesh.texture.image.shape) < 200  # not all that may be
+    assert (capture.rows(slice(None)).colors == (9, 200, 9)).all()
+
+
+def test_a_material_gives_the_colour_it_states_and_no_other(tmp_path, box):
+    painted(box, [0, 1], factor=[0.5, 0.2, 0.0, 1.0]).export(tmp_path / "a.glb")
+    colors = read(tmp_path / "a.glb").rows(slice(9)).colors
+    np.testing.assert_allclose(colors, [[188, 124, 0]] * 9, atol=1)  # glTF states linear light
+    painted(box, [0, 1]).export(tmp_path / "b.glb")
+    assert not read(tmp_path / "b.glb").has_colors
+
+
 BROKEN = {
     "nan": "v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
     "no area": "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n",
+    "collapsed": "v 0 0 0\nv 1 0 0\nf 1 2 2\nf 1 1 1\n",
     "index": "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n",
 }
 

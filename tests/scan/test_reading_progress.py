@@ -6,6 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
+from cloud_files import ptx_text
 from scan_files import columns_of, pcd_bytes, ply_bytes
 
 from r2s.scan.readers import numbers, read, text
@@ -16,6 +17,7 @@ TEXT = "".join(f"{x} {y} {z}\n" for x, y, z in POINTS).encode()
 FILES = {
     "a.xyz": TEXT,
     "a.xyz.gz": gzip.compress(TEXT),
+    "a.ptx": ptx_text(POINTS, rows=30).encode(),
     "a.ply": ply_bytes(POINTS, encoding="ascii"),
     "a.pcd": pcd_bytes(columns_of(POINTS, "<f8"), "ascii"),
     "b.pcd": pcd_bytes(columns_of(POINTS, "<f8"), "binary_compressed"),

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import struct
 import time
-import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 
@@ -22,9 +21,10 @@ import lzfse
 import numpy as np
 import pytest
 import trimesh
-from cloud_files import UTM, geokeys, las_bytes, vlr, write_e57, write_laz
+from cloud_files import UTM, geokeys, las_bytes, ptx_text, vlr, write_e57, write_laz
 from PIL import Image
 from scan_files import columns_of, pcd_bytes, ply_bytes, room_points, scan
+from usd_files import picture_bytes, textured_usda, usdz_bytes
 
 from r2s.core.errors import R2SError
 from r2s.core.memory import peak_bytes
@@ -70,30 +70,16 @@ def containers() -> list[tuple[str, bytes]]:
     """
     packet = struct.pack("<IIII", 0, 0, 60, 60) + bytes(60)
     pcap = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + packet * 50
-    corners = ", ".join(
-        f"({x:.4f}, {y:.4f}, {z:.4f})" for x, y, z in POINTS[:300] * [1, 0.01, 0.01]
-    )
-    numbers = ", ".join(str(i) for i in range(300))
-    scene = (
-        '#usda 1.0\n(upAxis = "Z"\nmetersPerUnit = 1)\ndef Mesh "m" {\n'
-        f"int[] faceVertexCounts = [{', '.join(['3'] * 100)}]\n"
-        f"int[] faceVertexIndices = [{numbers}]\npoint3f[] points = [{corners}]\n}}\n"
-    )
     depth = np.frombuffer(pictures()[1][1][-9600:], ">u2").astype("<f4") / 1000
     metadata = {
         "w": 80, "h": 60, "dw": 80, "dh": 60, "K": [60.0, 0, 0, 0, 60.0, 0, 40.0, 30.0, 1],
         "poses": [[0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0.05, 0, 0]],
     }  # fmt: skip
     rgbd = {f"rgbd/{i}.depth": lzfse.compress(depth.tobytes()) for i in range(2)}
-    usdz, record3d = io.BytesIO(), io.BytesIO()
-    for stream, files in (
-        (usdz, {"scene.usda": scene}), (record3d, {"metadata": json.dumps(metadata), **rgbd}),
-    ):  # fmt: skip
-        with zipfile.ZipFile(stream, "w") as package:
-            for name, data in files.items():
-                package.writestr(zipfile.ZipInfo(name), data)
+    record3d = usdz_bytes({"metadata": json.dumps(metadata), **rgbd})
+    usdz = usdz_bytes({"scene.usda": textured_usda(), "tex/a.png": picture_bytes(times=4)})
     osf = struct.pack("<II4s4xQQQQQ", 52, 20, b"OSF$", 0, 0, 0, 0, 300) + bytes(300 - 56)
-    return [("pcap", pcap), ("osf", osf), ("usdz", usdz.getvalue()), ("r3d", record3d.getvalue())]
+    return [("pcap", pcap), ("osf", osf), ("usdz", usdz), ("r3d", record3d)]
 
 
 def surveys(folder) -> list[tuple[str, bytes]]:
@@ -102,6 +88,7 @@ def surveys(folder) -> list[tuple[str, bytes]]:
     found = [
         ("csv", b"x,y,z,r,g,b\n" + text.encode()),
         ("pts", pts.encode()),
+        ("ptx", "".join(ptx_text(half, rows=30) for half in np.split(POINTS, 2)).encode()),
         ("csv.gz", gzip.compress(b"x,y,z,r,g,b\n" + text.encode(), mtime=0)),
         ("las", las_bytes(POINTS + UTM, records=vlr(34735, geokeys(k1024=1, k3072=32611)), record_count=1)),
     ]  # fmt: skip

@@ -172,13 +172,6 @@ def test_gzip_is_bounded(tmp_path, monkeypatch):
     tracemalloc.stop()
 
 
-def test_ptx_is_refused_by_name(tmp_path):
-    content = (
-        "2\n2\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n" + "1 2 3 0.5\n" * 4
-    )
-    assert "PTX" in refused(tmp_path, content, "scan.ptx").what
-
-
 def test_a_room_in_text_is_the_room(tmp_path):
     points = room_points(count=20_000)
     result = scan(write(tmp_path, table(points.round(4))))

@@ -206,6 +206,64 @@ def test_what_cannot_be_one_capture_is_refused(pair, tmp_path):
         read_all([pair[0], mesh])
 
 
+@pytest.fixture
+def mixed(tmp_path) -> list[Path]:
+    """Two scans in the room's frame, the second in millimetres, as its columns say."""
+    one, other = (apply(T, seen(T, seed=i)) for i, T in enumerate(EYES.values()))
+    (tmp_path / "a.ply").write_bytes(ply_bytes(one))
+    lines = "".join(f"{x!r},{y!r},{z!r}\n" for x, y, z in (other * 1000).tolist())
+    (tmp_path / "b.csv").write_text("x_mm,y_mm,z_mm\n" + lines)
+    return [tmp_path / "a.ply", tmp_path / "b.csv"]
+
+
+def test_clouds_of_different_units_are_brought_to_the_first(mixed):
+    capture = read_all(mixed, Asked(unit=("m", "mm")))
+    assert "as they are, in one frame" in capture.facts[1]  # so they fit
+    np.testing.assert_array_equal(capture.points[8_000:], read(mixed[1]).points * 0.001)
+    assert "b.csv is in mm, says the user (--unit), and was multiplied by 0.001" in capture.facts
+    turned = read_all(mixed[::-1], Asked(unit=("mm", "m"), registered=True))
+    np.testing.assert_array_equal(turned.points[:8_000], read(mixed[1]).points)
+    np.testing.assert_allclose(turned.points[8_000:], read(mixed[0]).points * 1000)
+
+
+def test_differing_units_are_refused_with_the_command_that_says_them(mixed):
+    with pytest.raises(R2SError, match="none stated and mm") as caught:
+        read_all(mixed)
+    a, b = mixed
+    assert f"r2s scan '{a}' '{b}' --unit UNIT,mm " in caught.value.remedy
+    assert read_all(mixed, Asked(unit="mm", registered=True)).count == 16_000  # his word for all
+
+
+def test_as_many_units_as_clouds(pair, tmp_path):
+    wrong = Asked(unit=("m", "m", "mm"))
+    with pytest.raises(UsageError, match="3 units for 2 clouds") as caught:
+        read_all(pair, wrong)
+    assert "--unit m,m " in caught.value.remedy
+    with pytest.raises(UsageError, match="3 units for one capture"):
+        read(pair[0], wrong)
+    folder = tmp_path / "clouds"
+    folder.mkdir()
+    for path in pair:
+        shutil.copy(path, folder)
+    with pytest.raises(UsageError, match="3 units for 2 clouds"):
+        read(folder, wrong)
+    config = stage.Config.model_validate({"unit": ["mm", "m"]})
+    assert (config.first_unit, config.asked.unit) == ("mm", ("mm", "m"))
+    with pytest.raises(ValueError, match="name a unit"):
+        stage.Config(unit=())
+
+
+def test_a_scaled_cloud_is_the_cloud_in_another_unit(tmp_path):
+    columns = columns_of(seen(EYES["a"], count=500), "<f8")
+    path = tmp_path / "a.pcd"
+    path.write_bytes(pcd_bytes(columns, "binary", viewpoint="1 2 3 1 0 0 0"))
+    one, other = read(path), read(path).scaled(1000)
+    np.testing.assert_array_equal(other.points, one.points * 1000)
+    np.testing.assert_array_equal(other.viewpoint, np.array([1000.0, 2000.0, 3000.0]))
+    np.testing.assert_array_equal(other.pose, transform(None, [1000.0, 2000.0, 3000.0]))
+    np.testing.assert_array_equal(one.pose[:3, 3], [1, 2, 3])
+
+
 def test_the_remedy_names_every_cloud(tmp_path):
     paths = [tmp_path / "a.ply", tmp_path / "b.ply"]
     for seed, path in enumerate(paths):  # 700 units across: the unit cannot be told

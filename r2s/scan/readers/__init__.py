@@ -7,17 +7,18 @@ yet are refused by name (`refused`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from r2s.guard.preflight import regular_file, shown
 from r2s.guard.sniff import sniff, sniff_gzip
 from r2s.scan.capture import Capture
-from r2s.scan.readers.asked import NOTHING, Asked, Told, unheard
+from r2s.scan.readers.asked import NOTHING, Asked, Told, check_units, unheard
 from r2s.scan.readers.refused import refusal
 
 READABLE = (
-    "pcd", "ply", "las", "laz", "e57", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3", "mcap",
-    "pcap", "osf", "usdz", "usd", "r3d",
+    "pcd", "ply", "las", "laz", "e57", "ptx", "xyz", "csv", "glb", "obj", "stl", "png", "pgm", "bag", "db3",
+    "mcap", "pcap", "osf", "usdz", "usd", "r3d",
 )  # fmt: skip
 
 
@@ -25,13 +26,15 @@ def read_all(paths: Sequence[Path], asked: Asked = NOTHING, told: Told = unheard
     """Open one capture, or several clouds as one.
 
     Raises:
-        R2SError: as `read`; or a cloud does not fit the others.
+        R2SError: as `read`; or a cloud does not fit the others, in shape or in unit.
     """
     if len(paths) == 1:
         return read(paths[0], asked, told)
     from r2s.scan.together.capture import put_together
 
-    return put_together([read(path, asked, told) for path in paths], paths, asked, told)
+    check_units(asked, len(paths), paths[0])
+    each = replace(asked, unit=None)
+    return put_together([read(path, each, told) for path in paths], paths, asked, told)
 
 
 def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
@@ -47,6 +50,7 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
 
         return read_folder(path, asked, told)
     size = regular_file(path)
+    check_units(asked, 1, path)
     kind = sniff(path)
     match kind:
         case "pcd":
@@ -73,8 +77,16 @@ def read(path: Path, asked: Asked = NOTHING, told: Told = unheard) -> Capture:
             from r2s.scan.readers.e57 import read_e57
 
             return read_e57(path, size, told)
+        case "ptx":
+            from r2s.scan.readers.ptx import read_ptx
+
+            return read_ptx(path, size, told)
         case "gz":
             inside = sniff_gzip(path)
+            if inside == "ptx":
+                from r2s.scan.readers.ptx import read_ptx
+
+                return read_ptx(path, size, told)
             if inside in ("xyz", "csv"):
                 from r2s.scan.readers.text import read_text
 

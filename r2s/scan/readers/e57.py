@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 
 from r2s.core.errors import R2SError
-from r2s.core.rigid import apply
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Doubt, Rows
+from r2s.scan.capture import Capture
 from r2s.scan.readers.asked import Told, unheard
-from r2s.scan.readers.e57_header import COLORS, SPHERICAL, ScanEntry, damaged, read_header
+from r2s.scan.readers.e57_header import COLORS, SPHERICAL, damaged, read_header
 from r2s.scan.readers.spool import READ_ROWS, Records, growth, no_space, spool_file
-from r2s.scan.viewpoints import MOST_LAYERED, layered_share
-
-_PROBE_ROWS, _JUDGED_SCANS = 100_000, 16
+from r2s.scan.readers.stations import capture_of_scans
 
 
 def read_e57(path: Path, size: int, told: Told = unheard) -> Capture:
@@ -44,7 +41,7 @@ def read_e57(path: Path, size: int, told: Told = unheard) -> Capture:
             watch=growth(spool, count * record_type(colored, single).itemsize, told),
         )  # fmt: skip
     records = Records(stream, record_type(colored, single), 0, count)
-    return _capture(scans, records, colored)
+    return capture_of_scans("e57", "E57", scans, records, colored=colored)
 
 
 def record_type(colored: bool, single: bool) -> np.dtype:
@@ -111,68 +108,6 @@ def cartesian(rae: np.ndarray) -> np.ndarray:
     return np.stack(
         [flat * np.cos(azimuth), flat * np.sin(azimuth), reach * np.sin(elevation)], axis=-1
     )
-
-
-def _capture(scans: list[ScanEntry], records: Records, colored: bool) -> Capture:
-    ends = np.cumsum([scan.count for scan in scans])
-    posed = [scan for scan in scans if scan.has_pose]
-
-    def rows(part: slice) -> Rows:
-        table = records.read(part)
-        start, stop, step = part.indices(len(records))
-        scan_of = np.searchsorted(ends, np.arange(start, stop, step), side="right").astype(np.int32)
-        points = table["xyz"].astype(np.float64)
-        for i in np.unique(scan_of):  # a scan's rows lie together
-            mine = slice(*np.searchsorted(scan_of, [i, i + 1]))
-            points[mine] = apply(scans[i].T_file_scan, points[mine])
-        return Rows(points, table["rgb"] if colored else None, None, scan_of)
-
-    facts: tuple[str, ...] = ()
-    if len(scans) > 1 and len(posed) < len(scans):
-        facts += (
-            Doubt(
-                f"{len(scans) - len(posed)} of its {len(scans)} scans state no pose: taken as registered"
-            ),
-        )
-    if not colored and any(scan.has_colors for scan in scans):
-        facts += (Doubt("only some of its scans have colours, so none were taken"),)
-    layered = _layered(scans, records)
-    moved = any(not np.allclose(scan.T_file_scan, np.eye(4)) for scan in posed)
-    seen = layered < MOST_LAYERED and (moved or (len(scans) == 1 and scans[0].is_gridded))
-    if moved and not seen:
-        facts += (
-            Doubt(
-                f"its poses are not where the sensor stood: {100 * layered:.0f} % of the lines of sight "
-                "from there cross a surface"
-            ),
-        )
-    stations = np.array([scan.T_file_scan[:3, 3] for scan in scans])
-    by = (
-        "the poses of its scans"
-        if moved
-        else "the origin of its scan, a scanner's rows and columns"
-    )
-    by += f"; {100 * layered:.0f} % of the lines of sight from there pass one surface to reach another"
-    one = len(scans) == 1
-    return Capture(
-        "e57", len(records), rows, has_colors=colored, viewpoints=stations if seen and not one else None,
-        viewpoints_by=f"{len(scans)} sensor positions: {by}",
-        viewpoint=stations[0] if seen and one else None, viewpoint_is_default=not seen, viewpoint_by=by,
-        declared_unit="m", declared_by="E57", surveyed=True, facts=facts, may_be_y_up=not moved,
-    )  # fmt: skip
-
-
-def _layered(scans: list[ScanEntry], records: Records) -> float:
-    """Return the median, over a few scans, of how wrong their origin would be as a sensor's place."""
-    starts = np.cumsum([0, *(scan.count for scan in scans)])
-    shares = []
-    for i in range(0, len(scans), max(1, len(scans) // _JUDGED_SCANS)):
-        step = max(1, scans[i].count // _PROBE_ROWS)
-        points = records.read(slice(starts[i], starts[i + 1], step))["xyz"].astype(np.float64)
-        points = points[np.isfinite(points).all(axis=1)]
-        if len(points):
-            shares.append(layered_share(points))
-    return float(np.median(shares)) if shares else 1.0
 
 
 def _no_library(where: str) -> R2SError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from r2s.core.errors import R2SError
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture
-from r2s.scan.readers.asked import Asked, Told, unheard
+from r2s.scan.readers.asked import Asked, Told, check_units, unheard
 from r2s.scan.readers.rgbd import open3d_folder, phone, record3d, scannet, text, transforms, tum
 from r2s.scan.readers.rgbd.frames import Layout
 from r2s.scan.readers.rgbd.pixels import depth_shape
@@ -19,7 +19,7 @@ FOLDERS_TEXT = (
     "TUM RGB-D, Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner, "
     "Record3D, rosbag2, several overlapping clouds"
 )
-_CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".xyz", ".pts"}
+_CLOUDS = {".pcd", ".ply", ".las", ".laz", ".e57", ".ptx", ".xyz", ".pts"}
 
 _LAYOUTS: dict[str, Callable[[Path], Layout]] = {
     "tum": tum.read,
@@ -99,15 +99,17 @@ def read_folder(folder: Path, asked: Asked, told: Told = unheard) -> Capture:
     """
     from r2s.scan.readers.rgbd.stream import capture_of
 
-    if sniff_folder(folder) == "rosbag2":
+    kind = sniff_folder(folder)
+    if kind == "clouds":
+        from r2s.scan.readers import read_all
+
+        return read_all(clouds_of(folder), asked, told)
+    check_units(asked, 1, folder)
+    if kind == "rosbag2":
         from r2s.scan.readers.ros.recording import read_recording, recording_files
 
         recording_files(folder)  # the manifest is checked before rosbags sees it
         return read_recording(folder, "rosbag2", asked)
-    if sniff_folder(folder) == "clouds":
-        from r2s.scan.readers import read_all
-
-        return read_all(clouds_of(folder), asked, told)
     return capture_of(_layout(folder), asked, folder)
 
 

@@ -7,7 +7,7 @@ child process, into integers on disk.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from r2s.core.errors import R2SError
 from r2s.guard.child import run_limited
-from r2s.guard.limits import LIMITS, MIB
+from r2s.guard.limits import GIB, LIMITS, MIB, ChildLimits
 from r2s.guard.preflight import shown
 from r2s.scan import units
 from r2s.scan.capture import BLACK, Capture, Doubt, Rows
@@ -77,11 +77,20 @@ def read_las(path: Path, kind: str, size: int, told: Told = unheard) -> Capture:
         with spool_file(where) as (spool, stream):
             run_limited(
                 "r2s.scan.readers.las:decode", (path, spool, where, header.count, colored),
-                limits=LIMITS.parse, what=f"lazrs decompressing {where}",
+                limits=_unpacking(size), what=f"lazrs decompressing {where}",
                 watch=growth(spool, header.count * record_type(colored).itemsize, told),
             )  # fmt: skip
         records = Records(stream, record_type(colored), 0, header.count)
     return _capture(kind, header, records, where)
+
+
+def _unpacking(size: int) -> ChildLimits:
+    """Return the limits of decompressing `size` bytes: a chunk's layers are no larger than the file.
+
+    lazrs takes the memory that a layer says it needs, which is up to 4 GiB in a damaged file of some kB.
+    """
+    memory = min(LIMITS.parse.memory_bytes, GIB + 2 * size)
+    return replace(LIMITS.parse, memory_bytes=memory)
 
 
 def record_type(colored: bool) -> np.dtype:

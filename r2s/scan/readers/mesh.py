@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from r2s.artifacts.pictures import Texture
-from r2s.core.atlas import Painter, unwrap
 from r2s.core.errors import R2SError
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
 from r2s.scan.capture import Capture, Mesh, rows_of
 from r2s.scan.clean import FARTHEST
+from r2s.scan.readers.coat import Coat, Dress, dressed, pixels_of, srgb
 from r2s.scan.readers.glb import check_glb
 
 # Samples per square of 1/700 of the diagonal: nearly every voxel of that size gets a point.
@@ -22,7 +23,6 @@ SAMPLES_PER_CELL = 4
 CELLS_PER_DIAGONAL = 700
 MOST_SAMPLES = 750_000
 LEAST_SAMPLES = 20_000
-MOST_SIDE = 3072  # of a texture, in texels
 MOST_TEXTURED = 1_000_000  # faces; of more, points are as fine as texels would be
 # Steps of the two-dimensional R2 sequence (Roberts 2018): 1/g and 1/g^2 with g^3 = g + 1.
 _R2 = (0.7548776662466927, 0.5698402909980532)
@@ -40,46 +40,37 @@ def read_mesh(path: Path, kind: str) -> Capture:
     declared: dict[str, Any] = (
         {"declared_unit": "m", "declared_up": "+y", "declared_by": "glTF"} if kind == "glb" else {}
     )
-    if len(loaded["faces"]) == 0:
-        points = loaded["vertices"]
-        if len(points) == 0:
-            raise _empty(where)
-        colors = loaded["vertex_colors"]
-        return Capture(
-            kind, len(points), rows_of(points, colors), has_colors=colors is not None, **declared
-        )
-    texture = loaded.get("texture")  # of the child: a plain tuple
-    mesh = Mesh(loaded["vertices"], loaded["faces"], texture and Texture(*texture))
-    mesh = _checked(mesh, where)
+    if "vertex_colors" not in loaded:
+        return capture_of_sampled(kind, loaded, where, **declared)
+    points, colors = loaded["vertices"], loaded["vertex_colors"]
+    if len(points) == 0:
+        raise _empty(where)
     return Capture(
-        kind, len(loaded["points"]), rows_of(loaded["points"], loaded["colors"], loaded["normals"]),
-        has_colors=loaded["colors"] is not None, has_normals=True, mesh=mesh, **declared,
-    )  # fmt: skip
+        kind, len(points), rows_of(points, colors), has_colors=colors is not None, **declared
+    )
 
 
 def capture_of_mesh(kind: str, mesh: Mesh, colors: np.ndarray | None, *, where: str) -> Capture:
     """Return the capture of a mesh that is already in memory. colors: (v, 3) uint8 per vertex."""
     mesh = _checked(mesh, where)
-    face, weights = sample_faces(mesh)
-    corners = mesh.faces[face]
-    points = np.einsum("nk,nki->ni", weights, mesh.vertices[corners])
-    rows = None if colors is None else _blend(colors, corners, weights)
-    welded, whole = weld(mesh)
-    if colors is not None and 0 < len(welded.faces) <= MOST_TEXTURED:
-        kept = mesh.faces[whole]
-        texel = float(np.median(np.linalg.norm(_edges(welded), axis=2)))
-        welded = dressed(welded, texel, lambda face, weights: _blend(colors, kept[face], weights))
+    coat = Coat(len(mesh.faces), colors=None if colors is None else colors[mesh.faces])
+    return capture_of_sampled(kind, sampled(mesh, [coat]), where)
+
+
+def capture_of_sampled(kind: str, found: dict[str, Any], where: str, **declared: Any) -> Capture:
+    """Return the capture of what `sampled` found, maybe in a child, where a texture is a plain tuple."""
+    texture = found["texture"]
+    mesh = Mesh(found["vertices"], found["faces"], texture and Texture(*texture))
     return Capture(
-        kind, len(points), rows_of(points, rows, face_normals(mesh)[face]),
-        has_colors=rows is not None, has_normals=True, mesh=welded,
+        kind, len(found["points"]), rows_of(found["points"], found["colors"], found["normals"]),
+        has_colors=found["colors"] is not None, has_normals=True, mesh=_checked(mesh, where), **declared,
     )  # fmt: skip
 
 
 def load(path: Path, kind: str) -> dict[str, Any]:
     """Parse a mesh file with trimesh and sample it. Runs in the child.
 
-    Returns vertices (v, 3), faces (f, 3) (no faces: a cloud with vertex_colors), their `texture` or None, and
-    samples `points`, `normals` (n, 3) float64 and `colors` (n, 3) uint8 or None.
+    Returns what `sampled` does; without faces: `vertices` (v, 3), `vertex_colors` (v, 3) or None.
     """
     import trimesh
 
@@ -93,21 +84,36 @@ def load(path: Path, kind: str) -> dict[str, Any]:
     meshes = [(g, T) for g, T in parts if isinstance(g, trimesh.Trimesh) and len(g.faces)]
     if not meshes:
         return _points_only([(g, T) for g, T in parts if isinstance(g, trimesh.PointCloud)])
-    vertices, faces, at = [], [], 0
+    vertices, faces, coats, at = [], [], [], 0
     for g, T in meshes:
         vertices.append(np.asarray(g.vertices, np.float64) @ T[:3, :3].T + T[:3, 3])
         mirrored = np.linalg.det(T[:3, :3]) < 0
-        faces.append(np.asarray(g.faces, np.int64)[:, :: -1 if mirrored else 1] + at)
+        own = np.asarray(g.faces, np.int64)[:, :: -1 if mirrored else 1]
+        faces.append(own + at)
+        coats.append(_coat(g, own))
         at += len(g.vertices)
-    whole = Mesh(np.concatenate(vertices), np.concatenate(faces))
+    return sampled(Mesh(np.concatenate(vertices), np.concatenate(faces)), coats)
+
+
+def sampled(whole: Mesh, coats: Sequence[Coat]) -> dict[str, Any]:
+    """Return a mesh, welded, with its texture, and even samples of it.
+
+    Returns:
+        `vertices` (v, 3), `faces` (f, 3), their `texture` or None; `points`, `normals` (n, 3) float64 and
+        `colors` (n, 3) uint8 or None.
+
+    Raises:
+        ValueError: it is too large.
+    """
     if len(whole.faces) > LIMITS.faces or len(whole.vertices) > LIMITS.vertices:
         raise ValueError(f"{len(whole.vertices):,} vertices and {len(whole.faces):,} faces")
     if not (np.abs(whole.vertices) < FARTHEST).all() or whole.faces.max() >= len(whole.vertices):
-        return {"vertices": whole.vertices, "faces": whole.faces}
+        nothing = np.empty((0, 3))
+        return {**whole._asdict(), "points": nothing, "normals": nothing, "colors": None}
     face, weights = sample_faces(whole)
-    dress = _Dress(meshes)
+    dress = Dress(coats)
     welded, kept = weld(whole)
-    if dress.colored and 0 < len(welded.faces) <= MOST_TEXTURED:
+    if dress.is_colored and 0 < len(welded.faces) <= MOST_TEXTURED:
         of = np.flatnonzero(kept)
         welded = dressed(
             welded, dress.texel(whole), lambda face, weights: dress.colors(of[face], weights)
@@ -116,60 +122,8 @@ def load(path: Path, kind: str) -> dict[str, Any]:
         **welded._asdict(),
         "points": np.einsum("nk,nki->ni", weights, whole.vertices[whole.faces[face]]),
         "normals": face_normals(whole)[face],
-        "colors": dress.colors(face, weights) if dress.colored else None,
+        "colors": dress.colors(face, weights) if dress.is_colored else None,
     }
-
-
-def dressed(mesh: Mesh, texel: float, color: Painter) -> Mesh:
-    """Return a mesh with a texture. texel: its width in file units; color: of places on the mesh."""
-    atlas = unwrap(mesh.vertices[mesh.faces], texel, MOST_SIDE)
-    return mesh._replace(texture=Texture(atlas.uv, atlas.painted(color)))
-
-
-class _Dress:
-    """The colours of trimesh's meshes, as faces of all of them in order."""
-
-    def __init__(self, meshes: list[tuple[Any, np.ndarray]]):
-        self._meshes = meshes
-        self._first = np.cumsum([0, *(len(g.faces) for g, _ in meshes)])
-        self._pixels = [_pixels(g) for g, _ in meshes]
-        nothing = np.zeros(0, np.int64), np.zeros((0, 3))
-        self.colored = any(
-            _colors(g, pixels, *nothing) is not None
-            for (g, _), pixels in zip(meshes, self._pixels, strict=True)
-        )
-
-    def colors(self, face: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return sRGB bytes (n, 3) at barycentric `weights` (n, 3) of faces (n,)."""
-        colors = np.full((len(face), 3), 178, np.uint8)
-        for i, (g, T) in enumerate(self._meshes):
-            mine = (face >= self._first[i]) & (face < self._first[i + 1])
-            order = slice(None, None, -1) if np.linalg.det(T[:3, :3]) < 0 else slice(None)
-            found = _colors(
-                g, self._pixels[i], face[mine] - self._first[i], weights[mine][:, order]
-            )
-            if found is not None:
-                colors[mine] = found
-        return colors
-
-    def texel(self, whole: Mesh) -> float:
-        """Return how wide a pixel of the finest texture is on the surface; else how long edges are."""
-        edges = np.linalg.norm(_edges(whole), axis=2)
-        areas = np.linalg.norm(np.cross(*np.moveaxis(_edges(whole)[:, :2], 1, 0)), axis=1)
-        widths = []
-        for i, (g, _) in enumerate(self._meshes):
-            mine = slice(self._first[i], self._first[i + 1])
-            pixels = self._pixels[i]
-            if pixels is None:
-                widths.append(float(np.median(edges[mine])))
-                continue
-            on = np.asarray(g.visual.uv)[np.asarray(g.faces)] * pixels.shape[1::-1]
-            (x, y), (u, v) = (on[:, 1] - on[:, 0]).T, (on[:, 2] - on[:, 0]).T
-            covered = np.abs(x * v - y * u)
-            some = (covered > 1e-3) & (areas[mine] > 0)
-            if some.any():
-                widths.append(float(np.sqrt(np.median(areas[mine][some] / covered[some]))))
-        return max(min(widths, default=0.0), 1e-9 * float(edges.max()))
 
 
 def sample_faces(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -215,12 +169,12 @@ def obj_companions(path: Path) -> list[Path]:
     """Return the material and texture files an OBJ file names, those that exist inside its folder."""
     found: list[Path] = []
     for library in _named(path, ("mtllib",)):
-        if (file := _inside(path.parent, library)) is not None:
+        if (file := inside(path.parent, library)) is not None:
             found.append(file)
             for picture in _named(
                 file, ("map_Kd", "map_Ka", "map_Bump", "map_bump", "bump", "map_d")
             ):
-                if (texture := _inside(path.parent, picture)) is not None:
+                if (texture := inside(path.parent, picture)) is not None:
                     found.append(texture)
     return sorted(set(found))
 
@@ -235,7 +189,7 @@ def _named(path: Path, keys: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _inside(folder: Path, name: str) -> Path | None:
+def inside(folder: Path, name: str) -> Path | None:
     """Return folder/name where that is a file inside the folder, links followed."""
     try:
         file = (folder / name).resolve()
@@ -251,7 +205,7 @@ class _Beside:
         self._folder = folder
 
     def get(self, name: str) -> bytes:
-        file = _inside(self._folder, name.strip())
+        file = inside(self._folder, name.strip())
         if file is None or file.stat().st_size > LIMITS.file_bytes:
             raise FileNotFoundError(name)
         return file.read_bytes()
@@ -274,50 +228,33 @@ def _points_only(clouds: list[tuple[Any, np.ndarray]]) -> dict[str, Any]:
     }
 
 
-def _colors(
-    mesh: Any, pixels: np.ndarray | None, face: np.ndarray, weights: np.ndarray
-) -> np.ndarray | None:
-    """Return sRGB bytes (n, 3) at barycentric `weights` of `face`, or None where there are no colours."""
-    visual = mesh.visual
-    corners = np.asarray(mesh.faces)[face]
-    if visual.kind == "texture" and getattr(visual, "uv", None) is not None:
-        if pixels is not None:
-            uv = np.einsum("nk,nki->ni", weights, np.nan_to_num(np.asarray(visual.uv)[corners]))
-            height, width = pixels.shape[:2]
-            column = np.floor((uv[:, 0] % 1.0) * width).astype(int) % width
-            row = np.floor((1 - uv[:, 1] % 1.0) * height).astype(int) % height
-            return pixels[row, column]
-        main = getattr(visual.material, "main_color", None)
-        return (
-            None if main is None else np.tile(np.asarray(main)[:3].astype(np.uint8), (len(face), 1))
-        )
+def _coat(mesh: Any, faces: np.ndarray) -> Coat:
+    """Return the colours of trimesh's mesh. faces: (f, 3) its own, maybe turned over."""
+    visual, count = mesh.visual, len(faces)
     if visual.kind == "vertex":
-        return _blend(np.asarray(visual.vertex_colors)[:, :3], corners, weights)
+        return Coat(count, colors=np.asarray(visual.vertex_colors)[:, :3].astype(np.uint8)[faces])
     if visual.kind == "face":
-        return np.asarray(visual.face_colors)[face, :3].astype(np.uint8)
-    return None
+        colors = np.asarray(visual.face_colors)[:, None, :3].astype(np.uint8)
+        return Coat(count, colors=np.broadcast_to(colors, (count, 3, 3)))
+    if visual.kind != "texture" or getattr(visual, "uv", None) is None:
+        return Coat(count)
+    image = getattr(visual.material, "baseColorTexture", None) or getattr(
+        visual.material, "image", None
+    )
+    pixels = None if image is None else pixels_of(image)
+    if pixels is not None:
+        return Coat(count, pixels, np.asarray(visual.uv)[faces])
+    plain = _plain_color(visual.material)
+    return Coat(count, colors=None if plain is None else np.broadcast_to(plain, (count, 3, 3)))
 
 
-def _pixels(mesh: Any) -> np.ndarray | None:
-    """Return the picture (h, w, 3) of a mesh that has one, and places on it; None where it is too large."""
-    if mesh.visual.kind != "texture" or getattr(mesh.visual, "uv", None) is None:
-        return None
-    material = mesh.visual.material
-    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    if image is None or image.size[0] * image.size[1] > LIMITS.texture_pixels:
-        return None
-    return np.asarray(image.convert("RGB"))
-
-
-def _edges(mesh: Mesh) -> np.ndarray:
-    """Return (f, 3, 3): the vectors along the edges of each face."""
-    corners = mesh.vertices[mesh.faces]
-    return np.roll(corners, -1, axis=1) - corners
-
-
-def _blend(colors: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    mixed = np.einsum("nk,nki->ni", weights, colors[corners].astype(np.float64))
-    return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+def _plain_color(material: Any) -> np.ndarray | None:
+    """Return the one colour (3,) uint8 sRGB that a material states, or None."""
+    if hasattr(material, "baseColorFactor"):  # glTF: linear light
+        factor = material.baseColorFactor
+        return None if factor is None else srgb(np.asarray(factor)[:3] / 255)
+    main = getattr(material, "main_color", None)
+    return None if main is None else np.asarray(main)[:3].astype(np.uint8)
 
 
 def _checked(mesh: Mesh, where: str) -> Mesh:

@@ -5,17 +5,28 @@ from __future__ import annotations
 from r2s.core.errors import R2SError
 
 READABLE_TEXT = (
-    "PCD, PLY, LAS, LAZ, E57, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and MCAP, "
-    "USDZ (with usd-core), Ouster PCAP and OSF (with ouster-sdk), "
+    "PCD, PLY, LAS, LAZ, E57, PTX, XYZ, PTS, CSV, GLB, OBJ, STL, PointCloud2 in ROS 1 bags, rosbag2 and "
+    "MCAP, USDZ (with usd-core), Ouster PCAP and OSF (with ouster-sdk), "
     "Record3D (.r3d), one depth picture (16-bit PNG or PGM, with --intrinsics), and folders: TUM RGB-D, "
     "Redwood/Open3D, ScanNet, 7-Scenes, nerfstudio with depth, Polycam raw, Stray Scanner"
 )
-READABLE_NAMES = {"pcd", "ply", "glb", "obj", "stl", "las", "laz", "e57", "xyz", "pts", "csv"}
-_CLOUD = "CloudCompare -SILENT -O {file} -C_EXPORT_FMT PLY -NO_TIMESTAMP -SAVE_CLOUDS"
+READABLE_NAMES = {
+    "pcd",
+    "ply",
+    "glb",
+    "obj",
+    "stl",
+    "las",
+    "laz",
+    "e57",
+    "ptx",
+    "xyz",
+    "pts",
+    "csv",
+}
 
 # format -> (what it is called, how to make something that is read)
 _NOT_YET: dict[str, tuple[str, str]] = {
-    "ptx": ("a Leica PTX scan", _CLOUD),
     "pcapng": ("a network capture of a LiDAR", "editcap -F pcap {file} capture.pcap"),
     "jpg": ("a JPEG picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),
     "tiff": ("a TIFF picture", "fuse depth pictures into a cloud first: it needs intrinsics and poses"),

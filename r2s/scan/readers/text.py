@@ -60,13 +60,13 @@ class _Tally:
 def read_text(path: Path, kind: str, size: int, told: Told = unheard) -> Capture:
     """Open a text cloud (`csv` or `xyz`) of `size` bytes, or one inside gzip."""
     where = shown(path)
-    head = list(_lines(next(_chunks(path, where), b"")[:_HEAD_BYTES]))[:_HEAD_LINES]
+    head = list(_lines(next(chunks(path, where), b"")[:_HEAD_BYTES]))[:_HEAD_LINES]
     try:
         layout = find_layout(head)
     except LayoutError as exc:
         raise _malformed(where, str(exc)) from exc
     tally = _Tally(promised=layout.promised or 0)
-    if layout.promised and layout.promised * 6 > size + 1 and not _is_gzip(path):
+    if layout.promised and layout.promised * 6 > size + 1 and not is_gzip(path):
         raise _truncated(
             where, f"its first line promises {layout.promised:,} points in {size:,} bytes"
         )
@@ -91,7 +91,7 @@ def _decode(
 ) -> None:
     wanted = [*layout.xyz, *(layout.colors or ()), *(layout.normals or ())]
     line_number, skip = 1, layout.skip
-    for chunk in _chunks(path, where, told):
+    for chunk in chunks(path, where, told):
         lines_here = chunk.count(b"\n")
         start = 0
         for _ in range(skip):
@@ -222,14 +222,14 @@ def _lines(chunk: bytes) -> list[str]:
     return chunk.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
 
 
-def _is_gzip(path: Path) -> bool:
+def is_gzip(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def _chunks(path: Path, where: str, told: Told = unheard) -> Iterator[bytes]:
+def chunks(path: Path, where: str, told: Told = unheard) -> Iterator[bytes]:
     """Yield the text in pieces of whole lines, unpacked where it is packed."""
-    packed, size = _is_gzip(path), path.stat().st_size
+    packed, size = is_gzip(path), path.stat().st_size
     total, limit = 0, LIMITS.file_bytes
     if packed:
         limit = min(limit, max(_RATIO_FROM, _MOST_RATIO * size))

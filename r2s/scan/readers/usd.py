@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
-from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from r2s.core.rigid import apply
 from r2s.guard.child import run_limited
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
-from r2s.scan.capture import Capture, Mesh
+from r2s.scan.capture import Capture, Doubt, Mesh
 from r2s.scan.readers.broken import malformed, truncated
 from r2s.scan.readers.crs import unit_of_factor
-from r2s.scan.readers.mesh import capture_of_mesh
+from r2s.scan.readers.mesh import capture_of_sampled, sampled
+from r2s.scan.readers.usd_colors import Fans, Pictures, coats_of
 
 _MOST_FILES = 1000
+_TOLD_PICTURES = 5
 _malformed = partial(malformed, "the USD file is malformed", "export the scan again, as GLB or PLY")
 _truncated = partial(truncated, "the USD file is damaged or cut")
 
@@ -43,14 +45,12 @@ def read_usd(path: Path, kind: str) -> Capture:
     loaded = run_limited(
         "r2s.scan.readers.usd:load", (path, where), limits=LIMITS.parse, what=f"usd-core reading {where}"
     )  # fmt: skip
-    mesh = Mesh(loaded["vertices"], loaded["faces"])
     unit = unit_of_factor(loaded["metres"])
     if not unit:
         raise _malformed(where, f"its metersPerUnit is {loaded['metres']:g}, no unit r2s knows")
-    capture = capture_of_mesh("usd", mesh, loaded["colors"], where=where)
-    facts = ("its textures are not read; colours are those of its vertices, if any",)
-    return replace(
-        capture, declared_unit=unit, declared_up=f"+{loaded['up'].lower()}", declared_by="USD", facts=facts
+    return capture_of_sampled(
+        "usd", loaded, where, declared_unit=unit, declared_up=f"+{loaded['up'].lower()}",
+        declared_by="USD", facts=tuple(Doubt(said) for said in loaded["doubts"]),
     )  # fmt: skip
 
 
@@ -75,45 +75,46 @@ def load(path: Path, where: str) -> dict[str, Any]:
     """Return the meshes of a scene as one, in its own unit and axes. Runs in the child.
 
     Returns:
-        `vertices` (v, 3), `faces` (f, 3), `colors` (v, 3) uint8 or None, `metres` per unit, `up` axis.
+        What `sampled` does, and `metres` per unit, the `up` axis, `doubts` in words.
     """
-    from pxr import Tf, Usd, UsdGeom  # pyright: ignore[reportMissingImports] - optional
-
+    usd, geometry, tf = (import_module(f"pxr.{name}") for name in ("Usd", "UsdGeom", "Tf"))
     try:
-        stage = Usd.Stage.Open(str(path))
-    except Tf.ErrorException as exc:
+        stage = usd.Stage.Open(str(path))
+    except tf.ErrorException as exc:
         raise _truncated(where, str(exc)[:200]) from exc
-    transforms = UsdGeom.XformCache()
-    vertices, faces, colors = [], [], []
+    transforms = geometry.XformCache()
+    pictures = Pictures(path)
+    vertices, faces, coats = [], [], []
     at = 0
-    for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
-        shape = UsdGeom.Mesh(prim) if prim.IsA(UsdGeom.Mesh) else None
+    for prim in stage.Traverse(usd.TraverseInstanceProxies()):
+        shape = geometry.Mesh(prim) if prim.IsA(geometry.Mesh) else None
         points = None if shape is None else shape.GetPointsAttr().Get()
         if shape is None or not points:
             continue
         own = np.array(points, np.float64).reshape(-1, 3)
-        triangles = _triangles(shape, len(own), where)
+        fans = _fans(shape, len(own), where)
         T = np.array(transforms.GetLocalToWorldTransform(prim), np.float64).T  # rows are vectors
         if np.linalg.det(T[:3, :3]) < 0:
-            triangles = triangles[:, ::-1]
+            fans = fans.turned_over()
         vertices.append(apply(T, own))
-        faces.append(triangles + at)
-        colors.append(_vertex_colors(shape, len(own)))
+        for some, coat in coats_of(prim, fans, len(own), pictures):
+            faces.append(fans.points[some] + at)
+            coats.append(coat)
         at += len(own)
         if at > LIMITS.vertices or sum(map(len, faces)) > LIMITS.faces:
             raise _malformed(where, f"it has more than {LIMITS.vertices:,} vertices")
     if not faces or not any(map(len, faces)):
         raise _malformed(where, "it holds no mesh")
-    colored = all(each is not None for each in colors)
+    doubts = [f"its picture {name} could not be read" for name in pictures.missing[:_TOLD_PICTURES]]
     return {
-        "vertices": np.concatenate(vertices), "faces": np.concatenate(faces),
-        "colors": np.concatenate(colors) if colored else None,
-        "metres": float(UsdGeom.GetStageMetersPerUnit(stage)), "up": str(UsdGeom.GetStageUpAxis(stage)),
+        **sampled(Mesh(np.concatenate(vertices), np.concatenate(faces)), coats),
+        "metres": float(geometry.GetStageMetersPerUnit(stage)), "up": str(geometry.GetStageUpAxis(stage)),
+        "doubts": doubts,
     }  # fmt: skip
 
 
-def _triangles(shape: Any, vertices: int, where: str) -> np.ndarray:
-    """Return the faces of a mesh as fans of triangles (f, 3)."""
+def _fans(shape: Any, vertices: int, where: str) -> Fans:
+    """Return the faces of a mesh as fans of triangles."""
     counts = np.array(shape.GetFaceVertexCountsAttr().Get() or [], np.int64)
     corners = np.array(shape.GetFaceVertexIndicesAttr().Get() or [], np.int64)
     if (counts < 0).any() or counts.sum() != len(corners):
@@ -122,25 +123,13 @@ def _triangles(shape: Any, vertices: int, where: str) -> np.ndarray:
         )
     if len(corners) and (corners.min() < 0 or corners.max() >= vertices):
         raise _malformed(where, f"a face names vertex {corners.max()}, and there are {vertices}")
-    if str(shape.GetOrientationAttr().Get()) == "leftHanded":
-        starts = np.repeat(np.cumsum(counts) - counts, counts)
-        ends = np.repeat(np.cumsum(counts), counts)
-        corners = corners[starts + ends - 1 - np.arange(len(corners))]
     starts = np.cumsum(counts) - counts
     fans = np.maximum(counts - 2, 0)
     first = np.repeat(starts, fans)
     second = np.arange(fans.sum()) - np.repeat(np.cumsum(fans) - fans, fans) + 1
-    return np.stack([corners[first], corners[first + second], corners[first + second + 1]], axis=1)
-
-
-def _vertex_colors(shape: Any, vertices: int) -> np.ndarray | None:
-    """Return the display colours (v, 3) uint8 where there is one per vertex. USD stores linear light."""
-    stored = shape.GetDisplayColorAttr().Get()
-    if stored is None or len(stored) != vertices:
-        return None
-    linear = np.clip(np.nan_to_num(np.array(stored, np.float64).reshape(-1, 3)), 0, 1)
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(srgb * 255).astype(np.uint8)
+    corner = np.stack([first, first + second, first + second + 1], axis=1)
+    found = Fans(corners[corner], corner, np.repeat(np.arange(len(counts)), fans))
+    return found.turned_over() if str(shape.GetOrientationAttr().Get()) == "leftHanded" else found
 
 
 def _no_library(where: str) -> R2SError:

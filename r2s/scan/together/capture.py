@@ -19,6 +19,7 @@ from r2s.scan.readers.asked import NOTHING, Asked, Told, unheard
 from r2s.scan.together.agreement import agreement
 from r2s.scan.together.network import Fit, Network, connect, moved_by
 from r2s.scan.together.view import CELLS_PER_DIAGONAL, Sample, sample_of, view_of
+from r2s.scan.units import METRES, UNITS, Unit
 
 MOST_CLOUDS = 200
 
@@ -63,6 +64,7 @@ def put_together(
     """
     _checked(captures, paths)
     names = _short_names(paths)
+    captures, in_units = _in_one_unit(captures, paths, names, asked.unit)
     samples = [
         sample_of(capture, name, shown(path))
         for capture, name, path in zip(captures, names, paths, strict=True)
@@ -70,7 +72,8 @@ def put_together(
     still = np.eye(4)
     members = [_Member(c, s, still, still) for c, s in zip(captures, samples, strict=True)]
     if asked.registered:
-        return _capture(members, ["put together as they are, as the user says (--registered)"])
+        told_so = "put together as they are, as the user says (--registered)"
+        return _capture(members, [told_so, *in_units])
     stated = [] if any(c.pose is None for c in captures) else _stated(captures, samples)
     if stated and _agreed(stated) > _agreed(members):
         members = stated
@@ -88,7 +91,7 @@ def put_together(
         replace(m, T_place_start=there @ T @ back)
         for i, m in enumerate(members)
     ]  # fmt: skip
-    return _capture(placed, facts)
+    return _capture(placed, [*facts, *in_units])
 
 
 def _checked(captures: Sequence[Capture], paths: Sequence[Path]) -> None:
@@ -111,14 +114,40 @@ def _checked(captures: Sequence[Capture], paths: Sequence[Path]) -> None:
                 why="a mesh has no lines of sight to register by",
                 remedy=f"r2s scan '{shown(path)}'    # alone",
             )  # fmt: skip
-    known = {c.declared_unit or "none stated": p for c, p in zip(captures, paths, strict=True)}
-    if len(known) > 1:
-        (one, first), (two, second) = list(known.items())[:2]
+
+
+def _in_one_unit(
+    captures: Sequence[Capture], paths: Sequence[Path], names: Sequence[str],
+    said: Unit | tuple[Unit, ...] | None,
+) -> tuple[Sequence[Capture], list[str]]:  # fmt: skip
+    """Return the clouds in the unit of the first, and what was done to them, in words.
+
+    Args:
+        said: the user's word, which wins over the files': one unit of all, or that of each.
+
+    Raises:
+        R2SError: he says nothing, and the files differ in what they say.
+    """
+    if isinstance(said, tuple):
+        factors = [METRES[unit] / METRES[said[0]] for unit in said]
+        facts = [
+            f"{name} is in {unit}, says the user (--unit), and was multiplied by {factor:.6g}"
+            for name, unit, factor in zip(names, said, factors, strict=True)
+            if factor != 1.0
+        ]
+        return [c.scaled(f) for c, f in zip(captures, factors, strict=True)], facts
+    found = [capture.declared_unit for capture in captures]
+    odd = next((i for i, unit in enumerate(found) if unit != found[0]), None)
+    if said is None and odd is not None:
+        one, two = (unit or "none stated" for unit in (found[0], found[odd]))
+        every = " ".join(f"'{shown(path)}'" for path in paths)
+        units = ",".join(unit or "UNIT" for unit in found)
         raise R2SError(
-            "R2S-SCAN-044", f"the clouds are in different units: {one} and {two}", where=shown(second),
-            why=f"{shown(first)} is in the other; they would not fit at one scale",
-            remedy="bring them to one unit and one format first",
+            "R2S-SCAN-044", f"the clouds are in different units: {one} and {two}", where=shown(paths[odd]),
+            why=f"{shown(paths[0])} is in the first; they would not fit at one scale",
+            remedy=f"r2s scan {every} --unit {units}    (of each; one of: {', '.join(UNITS)})",
         )  # fmt: skip
+    return captures, []
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
