@@ -19,7 +19,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions",
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--remote-debugging-port=0", "--window-size=1280,800",
+    "--remote-debugging-port=0", "--window-size=900,600",
 )  # fmt: skip
 PATIENCE_S = 60.0
 
