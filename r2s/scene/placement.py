@@ -73,7 +73,7 @@ def on_top(twin: Twin, place: tuple[float, ...]) -> tuple[float, ...]:
     info, (x, y) = twin.robot.info, place[:2]
     top = top_under(twin.place, (x, y), info.base_radius_m)
     if top is None:
-        raise nothing_under(info, x, y, [surface.name for surface in surfaces(twin.place)])
+        raise nothing_under(info, x, y, [str(surface) for surface in surfaces(twin.place)])
     if twin.stance.floating:
         height = info.base_height_m + DROP_M
     else:

@@ -38,6 +38,10 @@ class Surface:
     top: float
     even_m: float = LEVEL_M
 
+    def __str__(self) -> str:
+        (a, b), (c, d) = self.low, self.high
+        return f"{self.name} (x {a:.2f} to {c:.2f}, y {b:.2f} to {d:.2f})"
+
 
 def surfaces(place: Environment) -> list[Surface]:
     """Return supports (highest share of area first) and floors."""

@@ -249,3 +249,37 @@ def test_chromium_draws_the_scene_and_asks_nobody_else(view, tmp_path: Path):
         asked = [urlsplit(url) for url in tab.requests]
         hosts = {url.hostname for url in asked if url.scheme in ("http", "https", "ws", "wss")}
         assert hosts == {"127.0.0.1"}
+
+
+def test_a_policy_plays_with_its_goal_shown():
+    pytest.importorskip("viser")
+    import small_arm
+
+    from r2s.core.rigid import quat_to_matrix
+    from r2s.report.viewing import View
+
+    scene = small_arm.scene()
+    shown = View({"scene": scene, "policy": small_arm.policy(of=scene)})
+    try:
+        assert all(slider.disabled for slider in shown.sliders.values())
+        before = shown.puppet.data.qpos.copy()
+        for _ in range(10):
+            shown._play_on()
+        assert np.abs(shown.puppet.data.qpos - before).max() > 1e-3
+        for body, node in shown.page._of_body:
+            np.testing.assert_allclose(node.position, shown.puppet.data.xpos[body], atol=1e-4)
+        base = np.asarray(scene.info.base_position_m)
+        goals = base + scene.goals @ quat_to_matrix(scene.info.base_quaternion).T
+        gap = np.linalg.norm(goals - shown.goal.position, axis=1).min()
+        assert shown.goal.visible and gap < 1e-5
+        assert shown.told.value.startswith("episode 1, ")
+        shown._playing.value = False
+        joints = shown.puppet.values()
+
+        def law():
+            for name, slider in shown.sliders.items():
+                assert slider.value == pytest.approx(joints[name], abs=1e-9) and not slider.disabled
+
+        settled(law)
+    finally:
+        shown.page.close()
