@@ -76,6 +76,8 @@ def build(name: str, module: ModuleType) -> Callable[..., int]:
         finally:
             session.close()
         answer(name, outcome, session, time.monotonic() - began, following)
+        if outcome.then is not None:
+            outcome.then()
         return outcome.error.exit_code if outcome.error else 0
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)

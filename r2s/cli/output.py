@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class Outcome:
         next: a command to paste next, shown on stderr; the shared options of this one are put in.
         error: a failure that comes with a result (a gate that was not passed).
         along: what was made on the way to the result; its notes and warnings are told too.
+        then: what goes on after the answer is out, until Ctrl-C (a page that is served).
     """
 
     text: str = ""
@@ -35,6 +36,7 @@ class Outcome:
     next: str = ""
     error: R2SError | None = None
     along: Sequence[Result] = ()
+    then: Callable[[], None] | None = None
 
     @classmethod
     def made(cls, results: Sequence[Result], more: str = "", **fields: Any) -> Outcome:

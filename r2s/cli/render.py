@@ -51,7 +51,7 @@ def render(
             remedy="r2s render REF -o picture.png   # or film.gif for a policy",
         )
     store = session.store()
-    chosen = ref or _most_made(store, session.current(store))
+    chosen = ref or most_made(store, session.current(store))
     digest = store.resolve(chosen)
     kind = store.get(digest).kind
     artifacts = family(store, digest)
@@ -59,19 +59,19 @@ def render(
     if output.suffix == GIF:
         frames = _film(session, kind, artifacts, size, episodes, colliders)
     else:
-        frames = [_picture(kind, artifacts, size, gl, colliders, chosen)]
+        frames = [picture(kind, artifacts, size, gl, colliders, chosen)]
     _write(frames, output)
     text = f"{output}  {frames[0].shape[1]} x {frames[0].shape[0]}, {output.stat().st_size:,} bytes"
     return Outcome(text, extra={"output": str(output), "frames": len(frames), "kind": kind})
 
 
-def _most_made(store: Store, name: str) -> str:
+def most_made(store: Store, name: str) -> str:
     """Return what the chain of `name` has come to, of what stands in the place."""
     made = (f"{kind}/{name}" for kind in ("scene", "reconstruction"))
     return next((ref for ref in made if store.ref(ref)), f"scan/{name}")
 
 
-def _picture(
+def picture(
     kind: str, artifacts: dict[str, Any], size: tuple[int, int], gl: bool, colliders: bool,
     chosen: str,
 ) -> np.ndarray:  # fmt: skip
@@ -91,7 +91,7 @@ def _picture(
         from r2s.report.film import film
 
         shown = artifacts["policy"], artifacts["scene"]
-        *_, last = film(*shown, colliders=colliders, episodes=1, size=size)
+        *_, last = film(*shown, colliders=colliders, count=1, size=size)
         return last
     raise R2SError(
         "R2S-CLI-021",
@@ -117,7 +117,7 @@ def _film(
         )
     size = min(size, FILM_SIZE)
     shown = artifacts["policy"], artifacts["scene"]
-    return list(film(*shown, colliders=colliders, episodes=episodes, seed=session.seed, size=size))
+    return list(film(*shown, colliders=colliders, count=episodes, seed=session.seed, size=size))
 
 
 def _write(frames: list[np.ndarray], output: Path) -> None:

@@ -100,6 +100,10 @@ def _scene(scene: Any, facts: Facts) -> dict[str, Any]:
         "robot_kind": info.robot.kind,
         "robot_repairs": len(info.robot.repairs),
         "settle_speed_m_s": info.settle_speed_m_s,
+        "workspace_free_fraction": info.workspace_free_fraction,
+        "goal_space_m3": facts.get("goal_space_m3"),
+        "spawn_area_m2": facts.get("spawn_area_m2"),
+        "spawn_floor_share": facts.get("spawn_floor_share"),
         "physics_steps_per_s": facts.get("physics_steps_per_s"),
     }
 

@@ -1,8 +1,10 @@
-"""A policy at work, as pictures: whole episodes of the exported graph in its scene."""
+"""A policy at work: whole episodes of the exported graph in its scene, and pictures of them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +14,15 @@ from r2s.core.rigid import quat_to_matrix
 from r2s.core.seeds import generator
 from r2s.report.render import Player
 
+if TYPE_CHECKING:
+    from r2s.sim.episode import Moment
+
 FILM_SIZE = (480, 360)
 FRAME_RATE_HZ = 12.5
 
 
-def film(
-    policy: Policy,
-    scene: Scene,
-    *,
-    colliders: bool = False,
-    episodes: int = 3,
-    seed: int = 0,
-    size: tuple[int, int] = FILM_SIZE,
-) -> Iterator[np.ndarray]:
-    """Yield (h, w, 3) uint8 frames, `FRAME_RATE_HZ` of simulated time, with the goal as a green ball."""
+def episodes(policy: Policy, scene: Scene, *, seed: int = 0) -> Iterator[Iterator[Moment]]:
+    """Yield episodes without end, each as its control periods."""
     import mujoco
 
     from r2s.policy.contract import deployment_contract
@@ -37,13 +34,25 @@ def film(
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
     task = bind(scene.info, scene.goals, scene.spawns)
     contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
+    for episode in itertools.count():
+        yield play(model, scene, task, contract, session, generator(seed, "film", episode))
+
+
+def film(
+    policy: Policy,
+    scene: Scene,
+    *,
+    colliders: bool = False,
+    count: int = 3,
+    seed: int = 0,
+    size: tuple[int, int] = FILM_SIZE,
+) -> Iterator[np.ndarray]:
+    """Yield (h, w, 3) uint8 frames, `FRAME_RATE_HZ` of simulated time, with the goal as a green ball."""
     player = Player(scene, colliders=colliders, size=size, fine=False)
     every = max(1, round(1 / (FRAME_RATE_HZ * scene.info.control_s)))
-    for episode in range(episodes):
-        random = generator(seed, "film", episode)
-        for index, moment in enumerate(play(model, scene, task, contract, session, random)):
-            if index % every == 0:
-                yield player.frame(moment.qpos, goal_marks(scene, moment.reading.values))
+    for episode in itertools.islice(episodes(policy, scene, seed=seed), count):
+        for moment in itertools.islice(episode, 0, None, every):
+            yield player.frame(moment.qpos, goal_marks(scene, moment.reading.values))
 
 
 def goal_marks(scene: Scene, values) -> np.ndarray | None:

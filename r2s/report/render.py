@@ -14,21 +14,18 @@ from typing import Literal
 import numpy as np
 
 from r2s.artifacts.scan import Scan
-from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, Scene
+from r2s.artifacts.scene import HOME_KEYFRAME, Scene
 from r2s.core.errors import R2SError
 from r2s.core.files import replacing
-from r2s.core.heightfield import grid_mesh
 from r2s.core.rigid import Array
 from r2s.report import shapes
 from r2s.report.camera import Camera, look_at_points
+from r2s.report.geoms import Geoms, model_of
 from r2s.report.light import Item, Layer, cast, draw, to_linear
 from r2s.report.splats import draw_points
 
 SIZE = (960, 720)
 VIEW_FILE = "scene.xml"
-HIDDEN_GROUP = (
-    3  # geom groups from here on are not drawn, as in MuJoCo's viewer; colliders are in it
-)
 BARE = (0.62, 0.64, 0.67)
 GOAL_COLOR, GOAL_RADIUS_M = (0.15, 0.65, 0.30), 0.006
 
@@ -54,22 +51,20 @@ class Player:
     ):
         import mujoco
 
-        assets = {n: d for n, d in scene.files.items() if not n.endswith(".xml")}
         self._mujoco = mujoco
-        self.model = mujoco.MjModel.from_xml_string(scene.files[file].decode(), assets)
+        self.model = model_of(scene.files, file)
         self.data = mujoco.MjData(self.model)
         self.size, self.fine = size, fine
         self._rest()
-        self._meshes: dict[int, tuple[shapes.Surface, np.ndarray | None]] = {}
-        self._textures: dict[int, np.ndarray] = {}
-        fixed = self.model.body_weldid[self.model.geom_bodyid] == 0
-        solid = [g for g in range(self.model.ngeom) if self._is_hidden_collider(g)]
+        self._geoms = geoms = Geoms(self.model)
+        fixed = geoms.fixed
+        solid = [g for g in range(self.model.ngeom) if geoms.is_hidden_collider(g)]
         behind = [g for g in solid if fixed[g] and not colliders]
-        drawn = [g for g in self._drawn() if not (colliders and self._is_scanned(g))]
+        drawn = [g for g in geoms.drawn() if not (colliders and geoms.is_scanned(g))]
         drawn += solid if colliders else []
-        self._surfaces = {g: self._surface(g) for g in {*drawn, *behind}}
+        self._surfaces = {g: geoms.surface(g) for g in {*drawn, *behind}}
         self._moving = [g for g in drawn if not fixed[g]]
-        scanned = [g for g in drawn if fixed[g] and self._is_scanned(g)]
+        scanned = [g for g in drawn if fixed[g] and geoms.is_scanned(g)]
         stays = [g for g in drawn if fixed[g] and g not in scanned]
         self._layers = [Layer([self._item(g) for g in stays])]
         self._filler = Layer([self._item(g) for g in behind]) if behind else None
@@ -104,80 +99,10 @@ class Player:
             self._mujoco.mj_resetDataKeyframe(self.model, self.data, key)
         self._mujoco.mj_kinematics(self.model, self.data)
 
-    def _is_scanned(self, geom: int) -> bool:
-        """Whether a geom is the surface that a thing of the place shows."""
-        return self._of_place(geom) and self.model.geom(geom).name.endswith("/visual")
-
-    def _is_hidden_collider(self, geom: int) -> bool:
-        """Whether a geom is a collider of a thing that shows a surface instead."""
-        return self._of_place(geom) and self.model.geom_group[geom] == HIDDEN_GROUP
-
-    def _of_place(self, geom: int) -> bool:
-        return not self.model.body(self.model.geom_bodyid[geom]).name.startswith(ROBOT_PREFIX)
-
-    def _drawn(self) -> list[int]:
-        m = self.model
-        return [
-            g for g in range(m.ngeom) if m.geom_group[g] < HIDDEN_GROUP and self._rgba(g)[3] > 0.05
-        ]
-
-    def _rgba(self, geom: int) -> Array:
-        material = self.model.geom_matid[geom]
-        return self.model.mat_rgba[material] if material >= 0 else self.model.geom_rgba[geom]
-
-    def _surface(self, geom: int) -> shapes.Surface:
-        m, t = self.model, self._mujoco.mjtGeom
-        kind = t(int(m.geom_type[geom]))
-        if kind == t.mjGEOM_MESH:
-            return self._mesh(int(m.geom_dataid[geom]))[0]
-        if kind == t.mjGEOM_HFIELD:
-            field = int(m.geom_dataid[geom])
-            shape, first = (m.hfield_nrow[field], m.hfield_ncol[field]), m.hfield_adr[field]
-            half_x, half_y, rise, _ = m.hfield_size[field]
-            heights = rise * m.hfield_data[first : first + shape[0] * shape[1]].reshape(shape)
-            return shapes.mesh(*grid_mesh(heights, half_x, half_y))
-        x, y, z = (float(value) for value in m.geom_size[geom])
-        return shapes.primitive(kind.name.removeprefix("mjGEOM_").lower(), (x, y, z))
-
-    def _mesh(self, mesh: int) -> tuple[shapes.Surface, np.ndarray | None]:
-        """Return a mesh, and per corner (3 f, 2) where it is in its texture, if in one."""
-        if mesh not in self._meshes:
-            m = self.model
-            v, f, uv = m.mesh_vertadr[mesh], m.mesh_faceadr[mesh], m.mesh_texcoordadr[mesh]
-            some = slice(f, f + m.mesh_facenum[mesh])
-            vertices = m.mesh_vert[v : v + m.mesh_vertnum[mesh]]
-            at = None if uv < 0 else m.mesh_texcoord[uv + m.mesh_facetexcoord[some].ravel()]
-            self._meshes[mesh] = shapes.mesh(vertices, m.mesh_face[some]), at
-        return self._meshes[mesh]
-
-    def _texture(self, geom: int) -> np.ndarray | None:
-        """Return the texture (h, w, 3) of the place, on a geom that has it."""
-        if not self._is_scanned(geom) or self.model.geom_matid[geom] < 0:
-            return None
-        material = self.model.geom_matid[geom]
-        texture = int(self.model.mat_texid[material, self._mujoco.mjtTextureRole.mjTEXROLE_RGB])
-        if texture not in self._textures:
-            m = self.model
-            h, w, c = m.tex_height[texture], m.tex_width[texture], m.tex_nchannel[texture]
-            start = m.tex_adr[texture]
-            self._textures[texture] = m.tex_data[start : start + h * w * c].reshape(h, w, c)[
-                ..., :3
-            ]
-        return self._textures[texture]
-
     def _item(self, geom: int) -> Item:
-        texture = self._texture(geom)
-        is_plane = self.model.geom_type[geom] == self._mujoco.mjtGeom.mjGEOM_PLANE
-        rotation = self.data.geom_xmat[geom].reshape(3, 3)
-        return Item(
-            self._surfaces[geom],
-            rotation.copy(),
-            self.data.geom_xpos[geom].copy(),
-            to_linear(self._rgba(geom)[:3]),
-            grid=bool(is_plane and rotation[2, 2] > 0.9),
-            texture=texture,
-            uv=None if texture is None else self._mesh(int(self.model.geom_dataid[geom]))[1],
-        )
+        rotation = self.data.geom_xmat[geom].reshape(3, 3).copy()
+        position = self.data.geom_xpos[geom].copy()
+        return self._geoms.item(geom, rotation, position, self._surfaces[geom])
 
     def _own_camera(self, scene: Scene) -> Camera:
         camera = Camera(scene.info.camera_position_m, scene.info.camera_target_m)
@@ -306,8 +231,7 @@ def spacing(points: Array, voxel_m: float) -> Array:
 def _with_gl(scene: Scene, qpos, size: tuple[int, int], camera: Camera | None) -> np.ndarray:
     import mujoco
 
-    assets = {n: d for n, d in scene.files.items() if not n.endswith(".xml")}
-    model = mujoco.MjModel.from_xml_string(scene.files[VIEW_FILE].decode(), assets)
+    model = model_of(scene.files, VIEW_FILE)
     data = mujoco.MjData(model)
     mujoco.mj_resetDataKeyframe(model, data, model.key(HOME_KEYFRAME).id)
     if qpos is not None:

@@ -8,6 +8,7 @@ R2S-SCENE-005  the scene does not settle
 R2S-SCENE-006  MuJoCo refuses the model
 R2S-SCENE-007  a floating robot has no free floor
 R2S-SCENE-008  a setting contradicts another
+R2S-SCENE-009  there is nothing under the place the user gave
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def no_place(robot: RobotInfo, tried: int, best: str, surfaces: Sequence[str]) -
         f"{robot.name} stands nowhere without touching the twin ({tried} places tried)",
         where=f"surfaces looked at: {', '.join(surfaces) or 'none'}; best place: {best}",
         why=f"it needs a free disc of {robot.base_radius_m:.2f} m radius and a free home pose",
-        remedy="r2s build-scene --place X,Y,Z,YAW   (or --mount stand)",
+        remedy="r2s build-scene --place X,Y   (or --mount stand)",
     )
 
 
@@ -39,13 +40,23 @@ def place_collides(robot: RobotInfo, place: Sequence[float], pairs: Sequence[str
     )
 
 
+def nothing_under(robot: RobotInfo, x: float, y: float, surfaces: Sequence[str]) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-009",
+        f"there is nothing under ({x:g}, {y:g}) for {robot.name} to stand on",
+        where=f"--place {x:g},{y:g}; surfaces here: {', '.join(surfaces) or 'none'}",
+        why="a place without a height is on top of what is below it",
+        remedy="r2s layout   (where things are), or say the height: --place X,Y,Z,YAW",
+    )
+
+
 def nothing_reachable(robot: RobotInfo, free: int, sampled: int, needed: int, why: str) -> R2SError:
     return R2SError(
         "R2S-SCENE-003",
         f"only {free} of {sampled} sampled configurations reach free space (needed: {needed})",
         where=f"{robot.name}, reach {robot.reach_m:.2f} m: {why}",
         why="a reach task without goals cannot be trained",
-        remedy="r2s build-scene --place X,Y,Z,YAW   (more room), or --goal-clearance-m 0.01",
+        remedy="r2s build-scene --place X,Y   (more room), or --goal-clearance-m 0.01",
     )
 
 
@@ -87,7 +98,7 @@ def no_free_floor(robot: RobotInfo, why: str) -> R2SError:
         f"{robot.name} has no free floor to stand on",
         where=why,
         why=f"a floating base needs floor with {robot.base_radius_m:.2f} m around it free",
-        remedy="scan the floor too, or give r2s build-scene --place X,Y,Z,YAW",
+        remedy="scan the floor too, or give r2s build-scene --place X,Y",
     )
 
 

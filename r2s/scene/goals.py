@@ -18,6 +18,9 @@ from r2s.scene.twin import Twin
 OVERSAMPLING = 4  # configurations tried per goal asked for, at least MIN_SAMPLES
 MIN_SAMPLES, MAX_SAMPLES = 2000, 12_000
 MIN_GOALS = 50
+CELL_M = (
+    0.1  # cubes in which the goals' space is counted: some samples fall into each of a reach of 1 m
+)
 CANDIDATES = 2  # goals looked at per goal asked for
 EXACT_STEP_RAD = 0.2
 # Beyond the scanned place nothing is known to be free.
@@ -34,12 +37,14 @@ class Goals:
     configurations: (n, joints) float32 in the order of the action's joints.
     free_fraction: share of sampled configurations that were free.
     simple_fraction: share of the goals that a greedy walk from home reaches, on a free path.
+    space_m3: space they are drawn from: cubes of `CELL_M` with a free and reachable sample in them.
     """
 
     points: np.ndarray
     configurations: np.ndarray
     free_fraction: float
     simple_fraction: float
+    space_m3: float
 
 
 def sample_goals(
@@ -78,6 +83,7 @@ def sample_goals(
     configurations, world = np.array(free).reshape(-1, len(low)), np.array(points).reshape(-1, 3)
     useful = over_the_place(world, twin.place, clearance_m)
     configurations, world = configurations[useful], world[useful]
+    space_m3 = len(np.unique(np.floor(world / CELL_M), axis=0)) * CELL_M**3
     if len(world) < MIN_GOALS:
         why = f"{len(free)} free configurations, {len(world)} of them over the scanned place "
         why += f"and within {within_s:.1f} s of home"
@@ -107,6 +113,7 @@ def sample_goals(
         configurations=np.round(configurations[chosen], 6).astype(np.float32),
         free_fraction=round(len(free) / tries, 6),
         simple_fraction=round(float(min(simple.sum() / len(chosen), 1.0)), 6),
+        space_m3=round(space_m3, 6),
     )
 
 

@@ -17,10 +17,10 @@ from r2s.core.rigid import Array
 from r2s.core.seeds import generator
 from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment, geom_bounds, stand
-from r2s.scene.errors import no_place, place_collides
+from r2s.scene.errors import no_place, nothing_under, place_collides
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import robot_tree
-from r2s.scene.surfaces import Surface, discs, surfaces
+from r2s.scene.surfaces import Surface, discs, surfaces, top_under
 from r2s.scene.twin import Twin, home_stance
 
 YAWS = 16
@@ -30,6 +30,7 @@ FINALISTS = 10
 REACH_SAMPLES = 100
 FREE_SAMPLES = 60
 CLEARANCE_M = 0.02
+DROP_M = 0.003  # feet start this far above the floor
 # What standing inside the walls is worth (a scan has an outside too), and near the middle of the surface.
 ENCLOSED, CENTRAL = 0.4, 0.1
 EYE_M, FAR_M = 0.4, 15.0
@@ -61,6 +62,23 @@ class Candidate:
     position: tuple[float, float, float]
     yaw: float
     score: float
+
+
+def on_top(twin: Twin, place: tuple[float, ...]) -> tuple[float, ...]:
+    """Return a place as x, y, z [m], yaw [rad], from x, y and maybe yaw: on what is under it.
+
+    Raises:
+        R2SError: there is nothing (`R2S-SCENE-009`).
+    """
+    info, (x, y) = twin.robot.info, place[:2]
+    top = top_under(twin.place, (x, y), info.base_radius_m)
+    if top is None:
+        raise nothing_under(info, x, y, [str(surface) for surface in surfaces(twin.place)])
+    if twin.stance.floating:
+        height = info.base_height_m + DROP_M
+    else:
+        height = -bottom(twin_alone(twin, Environment((), ())).probe(exact=True))
+    return (x, y, round(top + height, 6), place[2] if len(place) == 3 else 0.0)
 
 
 def place_given(twin: Twin, place: tuple[float, ...]) -> Placement:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_free_floor
-from r2s.scene.placement import Placement, enclosed, yaw_quaternion
-from r2s.scene.surfaces import LEVEL_M, discs, surfaces
+from r2s.scene.placement import DROP_M, Placement, enclosed, yaw_quaternion
+from r2s.scene.surfaces import LEVEL_M, area_m2, cell_m, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 
 BODY_MARGIN_M = 0.05
-DROP_M = 0.003  # feet start this far above the floor
 EYE_M = 0.8
 ENOUGH = 0.75
 # Every episode starts at the same height: places this much higher or lower will do.
 SAME_LEVEL_M = 0.05
 
 
+@dataclass(frozen=True, eq=False)
+class Spawns:
+    """Where a floating base may start.
+
+    Attributes:
+        poses: (m, 3) float32: x, y [m], yaw [rad].
+        area_m2: free floor that they are drawn from.
+        floor_share: of the floor's extent, how much that is.
+    """
+
+    poses: np.ndarray
+    area_m2: float
+    floor_share: float
+
+
 def find_floor(
     twin: Twin, count: int, seed: int, given: tuple[float, ...] = ()
-) -> tuple[Placement, np.ndarray]:
-    """Return the twin with its robot on the floor, and (m, 3) float32 spawns: x, y [m], yaw [rad].
+) -> tuple[Placement, Spawns]:
+    """Return the twin with its robot on the floor, and its spawns.
+
+    Args:
+        given: x, y, z [m], yaw [rad] of the base; (): where most floor is free.
 
     Raises:
         R2SError: no floor, or none of it free (`R2S-SCENE-007`).
@@ -34,7 +51,12 @@ def find_floor(
         raise no_free_floor(info, "the reconstruction has no floor")
     radius = info.base_radius_m + BODY_MARGIN_M
     height = info.base_height_m + DROP_M
-    free = [spot for floor in floors for spot in discs(twin.place, floor, radius, height)]
+    cells = {
+        spot: cell_m(floor) ** 2
+        for floor in floors
+        for spot in discs(twin.place, floor, radius, height)
+    }
+    free = list(cells)
     probe = twin.probe(exact=True)
     outdoors = floors[0].even_m > LEVEL_M
     if not outdoors:
@@ -56,7 +78,11 @@ def find_floor(
     placed = replace(twin, stance=home_stance(twin.robot, position, yaw_quaternion(yaw)))
     if outdoors:  # no feet in the ground: to what is lower than the first place a robot drops
         rest = [spot for spot in rest if spot[2] <= z]
-    starts = _sample(rest or [(x, y, z)], z, count, seed, probe, height)
+    level = [spot for spot in rest if abs(spot[2] - z) < SAME_LEVEL_M] or [(x, y, z)]
+    area = sum(cells.get(spot, 0.0) for spot in level)
+    whole = sum(area_m2(floor) for floor in floors)
+    poses = _sample(level, count, seed, probe, height)
+    starts = Spawns(poses, round(area, 4), round(min(area / whole, 1.0), 4))
     evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"
     return Placement(placed, floors[0].name, 1.0, evidence), starts
 
@@ -85,8 +111,7 @@ def _from_the_middle(free: list[tuple[float, float, float]]) -> list[tuple[float
     return [free[i] for i in order]
 
 
-def _sample(free, z: float, count: int, seed: int, probe, height: float) -> np.ndarray:
-    level = [spot for spot in free if abs(spot[2] - z) < SAME_LEVEL_M]
+def _sample(level, count: int, seed: int, probe, height: float) -> np.ndarray:
     random = generator(seed, "scene", "spawns")
     rows = []
     for index in random.integers(0, len(level), 4 * count):

@@ -17,6 +17,7 @@ from r2s.core.context import StageContext
 from r2s.scene.errors import contradiction
 
 if TYPE_CHECKING:
+    from r2s.scene.spawns import Spawns
     from r2s.scene.twin import Twin
 
 STAGE_VERSION: int = 8
@@ -35,7 +36,10 @@ class Config(Frozen):
         "auto", description="what the robot learns; auto: velocity for a floating base, else reach"
     )
     place: tuple[float, ...] = Field(
-        (), description="pose of the robot's base: x,y,z [m],yaw [rad] in the world; empty: found"
+        (),
+        description="where the robot's base stands in the world: x,y or x,y,yaw [m, rad] on what is under "
+        "it, or x,y,z,yaw, where z is the height of the base's own frame (a walker's trunk, not its "
+        "feet); empty: found",
     )
     mount: Literal["auto", "support", "stand", "floor"] = Field(
         "auto", description="what a fixed base stands on; auto: a table if one fits, else a stand"
@@ -120,6 +124,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         contact_invented=audit.invented,
         placement=standing.evidence,
         simple_goals=samples.simple_fraction,
+        goal_space_m3=samples.space_m3,
+        spawn_area_m2=standing.spawns and standing.spawns.area_m2,
+        spawn_floor_share=standing.spawns and standing.spawns.floor_share,
     )
     return Scene(
         info=SceneInfo(
@@ -169,7 +176,7 @@ class Standing:
 
     twin: Twin
     evidence: str
-    spawns: np.ndarray
+    spawns: Spawns | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -182,6 +189,7 @@ class Samples:
     spawns: np.ndarray
     free_fraction: float | None
     simple_fraction: float | None
+    space_m3: float | None
 
 
 # Imported, simulated, drawn; r2s has nothing to train them for.
@@ -248,21 +256,24 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
 def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:
     """Return the twin with the robot where the user wants it, or where it fits best."""
     from r2s.scene.near import near_robot
-    from r2s.scene.placement import find_place, place_given
+    from r2s.scene.placement import find_place, on_top, place_given
     from r2s.scene.spawns import find_floor
 
-    if config.place and len(config.place) != 4:
+    place, spawns = config.place, None
+    if len(place) not in (0, 2, 3, 4):
         raise contradiction(
-            f"--place has {len(config.place)} numbers", "r2s build-scene --place X,Y,Z,YAW"
+            f"--place has {len(place)} numbers",
+            "r2s build-scene --place X,Y   (or X,Y,YAW, or X,Y,Z,YAW)",
         )
-    spawns = np.zeros((0, 3), np.float32)
+    if len(place) in (2, 3):
+        place = on_top(twin, place)
     if twin.stance.floating:
-        found, spawns = find_floor(twin, SPAWNS, context.seed, config.place)
-    elif config.place:
-        found = place_given(twin, config.place)
+        found, spawns = find_floor(twin, SPAWNS, context.seed, place)
+    elif place:
+        found = place_given(twin, place)
     else:
         found = find_place(twin, config.mount, config.stand_height_m, context.seed)
-    placed, notes = near_robot(found.twin, spawns)
+    placed, notes = near_robot(found.twin, poses_of(spawns))
     return Standing(placed, found.evidence, spawns, notes)
 
 
@@ -275,17 +286,23 @@ def take_samples(
     if task != "reach":
         width = len(twin.vocabulary.actions.joints)
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
-        return Samples(*none, standing.spawns, None, None)
+        return Samples(*none, poses_of(standing.spawns), None, None, None)
     speed = np.array(twin.vocabulary.actions.scale) / control_period(task, config)
     within_s = EPISODE_SHARE * task_spec(task, twin.robot.info, config).parameters["episode_s"]
     goals = sample_goals(twin, config.goals, config.goal_clearance_m, speed, within_s, context)
     return Samples(
         goals.points,
         goals.configurations,
-        standing.spawns,
+        poses_of(standing.spawns),
         goals.free_fraction,
         goals.simple_fraction,
+        goals.space_m3,
     )
+
+
+def poses_of(spawns: Spawns | None) -> np.ndarray:
+    """Return (m, 3) float32, empty for a fixed base."""
+    return np.zeros((0, 3), np.float32) if spawns is None else spawns.poses
 
 
 def with_view(twin: Twin, samples: Samples):

@@ -38,6 +38,10 @@ class Surface:
     top: float
     even_m: float = LEVEL_M
 
+    def __str__(self) -> str:
+        (a, b), (c, d) = self.low, self.high
+        return f"{self.name} (x {a:.2f} to {c:.2f}, y {b:.2f} to {d:.2f})"
+
 
 def surfaces(place: Environment) -> list[Surface]:
     """Return supports (highest share of area first) and floors."""
@@ -58,7 +62,7 @@ def surfaces(place: Environment) -> list[Surface]:
             even = UNEVEN_M if any(g.shape == "hfield" for g in geoms) else LEVEL_M
             found.append(Surface(thing.name, thing.role, _pair(corner), _pair(opposite), top, even))
     order = {"support": 0, "floor": 1}
-    return sorted(found, key=lambda s: (order[s.role], -_area(s), s.name))
+    return sorted(found, key=lambda s: (order[s.role], -area_m2(s), s.name))
 
 
 def discs(
@@ -66,11 +70,9 @@ def discs(
 ) -> list[tuple[float, float, float]]:
     """Return (x, y, z) of a grid of points where a level disc of `radius_m` on `surface` is free."""
     corner, opposite = np.array(surface.low), np.array(surface.high)
-    step = max(GRID_M, float((opposite - corner).max()) / MAX_GRID)
+    step = cell_m(surface)
     axes = [np.arange(a + step / 2, b, step) for a, b in zip(corner, opposite, strict=True)]
-    turn = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
-    rim = radius_m * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    ring = np.concatenate([np.zeros((1, 2)), rim, 0.5 * rim[::2]])
+    ring = _disc(radius_m)
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     if not len(grid):
         return []
@@ -90,6 +92,31 @@ def discs(
         free &= ~is_near(points, place, 0.0, surface.name).reshape(len(grid), len(ring)).any(axis=1)
     return [(round(float(x), 4), round(float(y), 4), round(float(z), 6))
             for (x, y), z in zip(grid[free], top[free], strict=True)]  # fmt: skip
+
+
+def cell_m(surface: Surface) -> float:
+    """Return the distance [m] of the grid's points that `discs` looks at."""
+    return max(GRID_M, float(np.subtract(surface.high, surface.low).max()) / MAX_GRID)
+
+
+def top_under(place: Environment, xy: tuple[float, float], radius_m: float) -> float | None:
+    """Return the height [m] of the highest surface under a disc, None where there is none."""
+    at = np.asarray(xy) + _disc(radius_m)
+    tops = np.array([_height(place, surface, at) for surface in surfaces(place)]).ravel()
+    tops = tops[np.isfinite(tops)]
+    return float(tops.max()) if len(tops) else None
+
+
+def area_m2(surface: Surface) -> float:
+    """Return the area of a surface's footprint."""
+    return round((surface.high[0] - surface.low[0]) * (surface.high[1] - surface.low[1]), 6)
+
+
+def _disc(radius_m: float) -> np.ndarray:
+    """Return (n, 2) points of a disc: its middle, its rim, and half way."""
+    turn = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
+    rim = radius_m * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return np.concatenate([np.zeros((1, 2)), rim, 0.5 * rim[::2]])
 
 
 def _height(place: Environment, surface: Surface, xy: np.ndarray) -> np.ndarray:
@@ -144,10 +171,6 @@ def _top(geom: Geom, place: Environment) -> float:
     if geom.shape == "plane":
         return float(geom.position[2])
     return float(geom_bounds(geom, place.hulls)[1][2])
-
-
-def _area(surface: Surface) -> float:
-    return round((surface.high[0] - surface.low[0]) * (surface.high[1] - surface.low[1]), 6)
 
 
 def _pair(values) -> tuple[float, float]:

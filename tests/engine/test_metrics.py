@@ -19,7 +19,8 @@ NAMES = {
     "phantom_fraction blocked_all blocked_2cm blocked_5cm missed_2cm hausdorff_scan_to_twin_m "
     "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings "
     "surface_accuracy_median_m surface_accuracy_p95_m surface_completeness surface_normal_consistency",
-    "scene": "bodies geoms nq nv nu robot_kind robot_repairs settle_speed_m_s physics_steps_per_s",
+    "scene": "bodies geoms nq nv nu robot_kind robot_repairs settle_speed_m_s physics_steps_per_s "
+    "workspace_free_fraction goal_space_m3 spawn_area_m2 spawn_floor_share",
     "policy": "env_steps seconds env_steps_per_s physics_steps_per_s success_rate return_mean crashes engine",
     "validation": "verdict success_rate success_lower success_upper trials scenarios",
     "bundle": "target bundle_bytes onnx_opset parity_max_abs latency_us golden_vectors",
@@ -49,7 +50,14 @@ def artifact(kind: str):
     robot, audit, training = Anything(), Audited(), Anything()
     if kind == "scene":
         info = SimpleNamespace(
-            robot=robot, bodies=3, geoms=4, nq=1, nv=1, nu=1, settle_speed_m_s=0.0
+            robot=robot,
+            bodies=3,
+            geoms=4,
+            nq=1,
+            nv=1,
+            nu=1,
+            settle_speed_m_s=0.0,
+            workspace_free_fraction=0.5,
         )
     if kind == "reconstruction":
         info = SimpleNamespace(

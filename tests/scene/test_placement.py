@@ -8,8 +8,8 @@ from scene_bodies import TABLE_M, box, place, static, table, thing
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.errors import R2SError, UsageError
-from r2s.scene.environment import environment
-from r2s.scene.placement import yaw_quaternion
+from r2s.scene.environment import Environment, environment
+from r2s.scene.placement import bottom, twin_alone, yaw_quaternion
 from r2s.scene.stage import Config, chosen_task, draft_twin, stand_robot, task_spec
 from r2s.scene.surfaces import discs, surfaces
 
@@ -73,9 +73,24 @@ def test_a_given_place_inside_something_names_what_is_touched(arm, context, tabl
     assert "table_0" in error.value.where
 
 
-def test_a_place_has_four_numbers(arm, context, tabletop):
-    with pytest.raises(UsageError, match="3 numbers"):
-        stood(arm, context, tabletop, place=(0.0, 0.0, 1.0))
+def test_a_place_without_a_height_is_on_top_of_what_is_under_it(arm, context, tabletop):
+    given = stood(arm, context, tabletop, place=(-0.3, -0.3, 0.5)).twin.stance
+    probe = twin_alone(stood(arm, context, tabletop).twin, Environment((), ())).probe(exact=True)
+    assert given.position == pytest.approx((-0.3, -0.3, TABLE_M - bottom(probe)), abs=1e-6)
+    assert given.quaternion == pytest.approx(yaw_quaternion(0.5))
+    level = stood(arm, context, tabletop, place=(-0.3, -0.3)).twin.stance
+    assert (level.position, level.quaternion) == (given.position, (1.0, 0.0, 0.0, 0.0))
+
+
+def test_a_place_beside_everything_is_told(arm, context):
+    with pytest.raises(R2SError, match="nothing under") as error:
+        stood(arm, context, place(table()), place=(7.0, 0.0))
+    assert error.value.code == "R2S-SCENE-009" and "table_0" in error.value.where
+
+
+def test_a_place_has_two_to_four_numbers(arm, context, tabletop):
+    with pytest.raises(UsageError, match="1 numbers"):
+        stood(arm, context, tabletop, place=(0.0,))
 
 
 def test_things_out_of_reach_are_fixed_and_said(arm, context, tabletop):
