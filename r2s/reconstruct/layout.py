@@ -38,8 +38,9 @@ _CEILING_EDGE_M = 2.0
 _SHELL_SHARE = 0.5  # of the geom budget
 _FREE_PROBES = 30_000
 _AIR_PROBES = 400_000
-_CLUTTER_EDGES = 4  # a box of clutter may be this many times as long as one of a wall
-_ROUNDS = 2  # of growing boxes around what the boxes of the round before leave out
+_TIGHT_M = 0.02  # boxes are grown shy of seen air that far from any point, chosen shy of _CLEAR_M
+# How long boxes of clutter may be, in edges of wall boxes: longer ones where the short do not do.
+_CLUTTER_EDGES = (1, 4, 4)
 _PANEL_AREA_M2 = 0.04
 _CLEAR_M = 0.05
 _PROBE_M = 0.01  # spacing of the probes inside a movable object
@@ -368,8 +369,8 @@ def _add_clutter(
     rest = np.flatnonzero(draft.available)
     points = cloud.points[rest]
     budget = config.max_static_geoms - draft.static_geoms
-    air = _open_air(cloud, free, rng)
-    some_air = air[:: max(1, len(air) // _FREE_PROBES)]
+    air, clear = _open_air(cloud, free, rng)
+    some_air = air[clear][:: max(1, int(clear.sum()) // _FREE_PROBES)]
     blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, some_air)
     prices = Prices(
         len(cloud.points),
@@ -381,23 +382,26 @@ def _add_clutter(
     offers = offered(_clear_of_movables(boxes, draft), points, some_air)
     taken: list[int] = []
     wanted = np.ones(len(points), bool)
-    for _ in range(_ROUNDS):
+    may_miss = int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points))
+    for edges in _CLUTTER_EDGES:
         boxes = []
         for scale in [1.0] if terrain is None else clutter.scales(cloud, terrain.cell_m):
             boxes += clutter.candidates(
                 points, wanted, _main_yaw(walls), air,
-                air_price=prices.missed * prices.points / max(prices.blocked * len(air), 1.0),
-                max_edge_m=_CLUTTER_EDGES * config.max_box_edge_m * scale, least=int(_WORTH * len(cloud.points)),
-                scale=scale, rng=rng,
+                air_price=prices.missed * prices.points / max(prices.blocked * clear.sum(), 1.0),
+                max_edge_m=edges * config.max_box_edge_m * scale,
+                least=int(_WORTH * len(cloud.points)), scale=scale, rng=rng,
             )  # fmt: skip
         offers += offered(_clear_of_movables(boxes, draft), points, some_air)
         taken = choose(
             offers, len(points), prices, budget=max(budget, 0),
             hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
-            may_miss=int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points)),
+            may_miss=may_miss,
         )  # fmt: skip
         for index in taken:
             wanted[offers[index].covers] = False
+        if len(taken) <= budget and wanted.sum() <= may_miss:
+            break
     if not taken:
         return
     geoms = tuple(offers[i].box for i in taken)
@@ -425,13 +429,13 @@ def _clear_of_movables(boxes: list[Geom], draft: Draft) -> list[Geom]:
     return [box for box in boxes if not len(probes.within(box, _PROBE_M / 2)[0])]
 
 
-def _open_air(cloud: Cloud, free: FreeSpace, rng) -> np.ndarray:
-    """Return samples (m, 3) of observed free space at least 5 cm from any scan point."""
+def _open_air(cloud: Cloud, free: FreeSpace, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Return samples (m, 3) of observed free space at least 2 cm from any scan point, (m,) bool: 5 cm."""
     from scipy.spatial import KDTree
 
     samples = free.samples(_AIR_PROBES, rng)
     distance, _ = KDTree(cloud.points).query(samples, distance_upper_bound=_CLEAR_M)
-    return samples[np.isinf(distance)]
+    return samples[distance >= _TIGHT_M], np.isinf(distance[distance >= _TIGHT_M])
 
 
 def _blocked(draft: Draft, air: np.ndarray) -> float:

@@ -36,7 +36,7 @@ def make_geom(
 
 @lru_cache(maxsize=8192)
 def _rotation(quaternion: Quat) -> np.ndarray:
-    """Return a geom's (3, 3) rotation, remembered: thousands of boxes are asked for theirs again and again."""
+    """Return a geom's (3, 3) rotation, remembered: thousands of boxes are asked for it often."""
     rotation = quat_to_matrix(quaternion)
     rotation.setflags(write=False)
     return rotation
