@@ -16,13 +16,14 @@ class Sums:
     """What a grid (nx, ny, nz) of numbers adds up to in any of its boxes."""
 
     def __init__(self, grid: np.ndarray):
-        table = np.zeros(tuple(side + 1 for side in grid.shape))
+        nx, ny, nz = grid.shape
+        table = np.zeros((nx + 1, ny + 1, nz + 1))
         table[1:, 1:, 1:] = grid
         for axis in range(3):
             np.cumsum(table, axis=axis, out=table)
         self.shape = np.array(grid.shape)
         self._flat = table.reshape(-1)
-        self._strides = np.array([table.shape[1] * table.shape[2], table.shape[2], 1])
+        self._strides = np.array([(ny + 1) * (nz + 1), nz + 1, 1])
 
     def inside(self, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Return (n,) sums over the cells [lo, hi), both (n, 3) int."""
