@@ -22,8 +22,8 @@ from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
 from r2s.reconstruct.rays import Rays
-from r2s.reconstruct.selection import EXPLAINED_M, Prices, choose
-from r2s.reconstruct.solids import nearest_distance, sample_inside, signed_distance
+from r2s.reconstruct.selection import EXPLAINED_M, Prices, Sorted, choose, offered
+from r2s.reconstruct.solids import nearest_distance, sample_inside
 from r2s.reconstruct.supports import support
 from r2s.reconstruct.terrain import Terrain
 
@@ -37,13 +37,17 @@ _CEILING_BOXES = 16
 _CEILING_EDGE_M = 2.0
 _SHELL_SHARE = 0.5  # of the geom budget
 _FREE_PROBES = 30_000
+_AIR_PROBES = 400_000
+_TIGHT_M = 0.02  # boxes are grown shy of seen air that far from any point, chosen shy of _CLEAR_M
+# How long boxes of clutter may be, in edges of wall boxes: longer ones where the short do not do.
+_CLUTTER_EDGES = (1, 4, 4)
 _PANEL_AREA_M2 = 0.04
 _CLEAR_M = 0.05
 _PROBE_M = 0.01  # spacing of the probes inside a movable object
 _EXPLAINED_BY_SHELL_M = 0.02
 _WORTH = 1e-4  # a clutter box holds at least this share of the scan's points
 # Of the points that may be missed: what clutter may leave out; the shell misses some too.
-_LEFT_OUT = 0.7
+_LEFT_OUT = 0.85
 _STRETCH = 4  # the geom budget may grow this many times before points are left out
 
 
@@ -363,31 +367,44 @@ def _add_clutter(
     """Add what is left: turned slabs and voxel boxes, the best few within the geom budget."""
     rng = generator(seed, "reconstruct", "clutter")
     rest = np.flatnonzero(draft.available)
+    points = cloud.points[rest]
     budget = config.max_static_geoms - draft.static_geoms
-    offers = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
-    scales = [1.0] if terrain is None else clutter.scales(cloud, terrain.cell_m)
-    for scale in scales:
-        offers += clutter.candidates(
-            cloud.points[rest], _main_yaw(walls), free, max_edge_m=config.max_box_edge_m * scale,
-            spacing_m=cloud.voxel_m, least=int(_WORTH * len(cloud.points)), scale=scale,
-        )  # fmt: skip
-    offers = _clear_of_movables(offers, draft)
-    air = _open_air(cloud, free, rng)
-    blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, air)
+    air, clear = _open_air(cloud, free, rng)
+    some_air = air[clear][:: max(1, int(clear.sum()) // _FREE_PROBES)]
+    blocked = 0.7 * config.max_blocked_5cm - _blocked(draft, some_air)
     prices = Prices(
         len(cloud.points),
-        len(air),
+        len(some_air),
         config.max_missed_2cm,
         max(blocked, 0.1 * config.max_blocked_5cm),
     )
-    taken = choose(
-        offers, cloud.points[rest], air, prices, budget=max(budget, 0),
-        hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
-        may_miss=int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points)),
-    )  # fmt: skip
+    boxes = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
+    offers = offered(_clear_of_movables(boxes, draft), points, some_air)
+    taken: list[int] = []
+    wanted = np.ones(len(points), bool)
+    may_miss = int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points))
+    for edges in _CLUTTER_EDGES:
+        boxes = []
+        for scale in [1.0] if terrain is None else clutter.scales(cloud, terrain.cell_m):
+            boxes += clutter.candidates(
+                points, wanted, _main_yaw(walls), air,
+                air_price=prices.missed * prices.points / max(prices.blocked * clear.sum(), 1.0),
+                max_edge_m=edges * config.max_box_edge_m * scale,
+                least=int(_WORTH * len(cloud.points)), scale=scale, rng=rng,
+            )  # fmt: skip
+        offers += offered(_clear_of_movables(boxes, draft), points, some_air)
+        taken = choose(
+            offers, len(points), prices, budget=max(budget, 0),
+            hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
+            may_miss=may_miss,
+        )  # fmt: skip
+        for index in taken:
+            wanted[offers[index].covers] = False
+        if len(taken) <= budget and wanted.sum() <= may_miss:
+            break
     if not taken:
         return
-    geoms = tuple(offers[i] for i in taken)
+    geoms = tuple(offers[i].box for i in taken)
     _, which = nearest_distance(geoms, (), cloud.points[rest], 2 * EXPLAINED_M)
     draft.add(Part("clutter", "boxes", geoms, rest[which >= 0]))
     if len(taken) > budget:
@@ -398,7 +415,7 @@ def _add_clutter(
         )
 
 
-def _clear_of_movables(offers: list[Geom], draft: Draft) -> list[Geom]:
+def _clear_of_movables(boxes: list[Geom], draft: Draft) -> list[Geom]:
     """Return the boxes that reach into no movable object: it would be stuck, or fly off."""
     inside = [
         sample_inside(geom, part.hulls, _PROBE_M)
@@ -407,18 +424,18 @@ def _clear_of_movables(offers: list[Geom], draft: Draft) -> list[Geom]:
         for geom in part.geoms
     ]
     if not inside:
-        return offers
-    points = np.concatenate(inside)
-    return [box for box in offers if not (signed_distance(box, (), points) < _PROBE_M / 2).any()]
+        return boxes
+    probes = Sorted(np.concatenate(inside))
+    return [box for box in boxes if not len(probes.within(box, _PROBE_M / 2)[0])]
 
 
-def _open_air(cloud: Cloud, free: FreeSpace, rng) -> np.ndarray:
-    """Return samples (m, 3) of observed free space at least 5 cm from any scan point."""
+def _open_air(cloud: Cloud, free: FreeSpace, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Return samples (m, 3) of observed free space at least 2 cm from any scan point, (m,) bool: 5 cm."""
     from scipy.spatial import KDTree
 
-    samples = free.samples(_FREE_PROBES, rng)
+    samples = free.samples(_AIR_PROBES, rng)
     distance, _ = KDTree(cloud.points).query(samples, distance_upper_bound=_CLEAR_M)
-    return samples[np.isinf(distance)]
+    return samples[distance >= _TIGHT_M], np.isinf(distance[distance >= _TIGHT_M])
 
 
 def _blocked(draft: Draft, air: np.ndarray) -> float:

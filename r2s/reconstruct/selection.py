@@ -7,6 +7,7 @@ seen air it blocks as a share of what the audit lets a twin block.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,54 +38,82 @@ class Prices:
     blocked: float
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A box, and what it would do.
+
+    Attributes:
+        covers, worth: indices of the points that it explains, and how well each: 1 on its surface, less
+            buried in it.
+        blocks: indices of the air samples in it.
+    """
+
+    box: Geom
+    covers: np.ndarray
+    worth: np.ndarray
+    blocks: np.ndarray
+
+
+def offered(boxes: Sequence[Geom], points: np.ndarray, air: np.ndarray) -> list[Offer]:
+    """Return what each box would do.
+
+    Args:
+        points: (n, 3) points to explain.
+        air: (m, 3) samples of observed free space that keep 5 cm clear of every scan point.
+    """
+    near, open_air = Sorted(points), Sorted(air)
+    found = []
+    for box in boxes:
+        covers, distance = near.within(box, EXPLAINED_M)
+        worth = np.where(distance >= -EXPLAINED_M, 1.0, _BURIED)
+        found.append(Offer(box, covers, worth, open_air.within(box, 0.0)[0]))
+    return found
+
+
 def choose(
-    candidates: list[Geom],
-    points: np.ndarray,
-    air: np.ndarray,
+    offers: Sequence[Offer],
+    n_points: int,
     prices: Prices,
     *,
     budget: int,
     hard_budget: int,
     may_miss: int,
 ) -> list[int]:
-    """Return the indices of the best boxes, in the order chosen.
+    """Return the indices of the best of the offers for `n_points` points, in the order chosen.
 
     At most `budget`, and more up to `hard_budget`, or boxes that explain little, only while over `may_miss`
     points are unexplained.
 
-    Args:
-        points: (n, 3) points to explain.
-        air: (m, 3) samples of observed free space that keep 5 cm clear of every scan point.
-
     The gain of a box only shrinks while others are chosen, so a heap of stale gains finds the true
     maximum (lazy greedy).
     """
-    near, open_air = _Sorted(points), _Sorted(air)
-    covers = [near.within(geom, EXPLAINED_M) for geom in candidates]
-    worth = [_worth(geom, points[index]) for geom, index in zip(candidates, covers, strict=True)]
-    blocks = [open_air.within(geom, 0.0) for geom in candidates]
     chosen: list[int] = []
     for strictness in _STRICTNESS:
-        chosen = _greedy(
-            covers, worth, blocks, len(points), prices, strictness, budget, hard_budget, may_miss
-        )
-        spent = np.unique(np.concatenate([blocks[i] for i in chosen])) if chosen else np.zeros(0)
-        if len(spent) <= prices.blocked * prices.air:
+        chosen = _greedy(offers, n_points, prices, strictness, budget, hard_budget, may_miss)
+        blocks = [offers[i].blocks for i in chosen]
+        if not blocks or len(np.unique(np.concatenate(blocks))) <= prices.blocked * prices.air:
             break
     return chosen
 
 
 def _greedy(
-    covers, worth, blocks, n_points, prices, strictness, budget, hard_budget, may_miss
+    offers: Sequence[Offer],
+    n_points: int,
+    prices: Prices,
+    strictness: float,
+    budget: int,
+    hard_budget: int,
+    may_miss: int,
 ) -> list[int]:
     point_worth = 1.0 / max(prices.missed * prices.points, 1.0)
     air_cost = strictness / max(prices.blocked * prices.air, 1.0)
-    costs = [air_cost * len(block) for block in blocks]
+    costs = [air_cost * len(offer.blocks) for offer in offers]
     least_gain = _LEAST_SHARE * point_worth * prices.points
     last_resort = _SCARCE_SHARE * point_worth * prices.points
     open_points = np.ones(n_points, bool)
     heap = [
-        (-(point_worth * w.sum() - k), i) for i, (w, k) in enumerate(zip(worth, costs, strict=True))
+        (cost - point_worth * float(offer.worth.sum()), i)
+        for i, (offer, cost) in enumerate(zip(offers, costs, strict=True))
     ]
     heapq.heapify(heap)
     chosen: list[int] = []
@@ -92,31 +121,27 @@ def _greedy(
         if len(chosen) >= budget and open_points.sum() <= may_miss:
             break
         _, index = heapq.heappop(heap)
-        gain = point_worth * float(worth[index] @ open_points[covers[index]]) - costs[index]
+        offer = offers[index]
+        gain = point_worth * float(offer.worth @ open_points[offer.covers]) - costs[index]
         if gain <= (last_resort if open_points.sum() > may_miss else least_gain):
             continue
         if heap and gain < -heap[0][0] - 1e-12:
             heapq.heappush(heap, (-gain, index))
             continue
         chosen.append(index)
-        open_points[covers[index]] = False
+        open_points[offer.covers] = False
     return chosen
 
 
-def _worth(geom: Geom, points: np.ndarray) -> np.ndarray:
-    """Return (n,): 1 for points on the box's surface, less for points buried in it."""
-    return np.where(np.abs(signed_distance(geom, (), points)) <= EXPLAINED_M, 1.0, _BURIED)
-
-
-class _Sorted:
+class Sorted:
     """Points sorted by x, so that a box only looks at its own slice of them."""
 
     def __init__(self, points: np.ndarray):
         self.order = np.argsort(points[:, 0], kind="stable")
         self.points = points[self.order]
 
-    def within(self, geom: Geom, reach_m: float) -> np.ndarray:
-        """Return the indices of points inside the geom or at most `reach_m` outside."""
+    def within(self, geom: Geom, reach_m: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return indices and signed distances [m] of points in the geom or at most `reach_m` outside."""
         lo, hi = bounds(geom, ())
         x = self.points[:, 0]
         first, last = (
@@ -128,5 +153,6 @@ class _Sorted:
             (np.abs(near[:, 1] - 0.5 * (lo[1] + hi[1])) <= 0.5 * (hi[1] - lo[1]) + reach_m)
             & (np.abs(near[:, 2] - 0.5 * (lo[2] + hi[2])) <= 0.5 * (hi[2] - lo[2]) + reach_m)
         )
-        inside = inside[signed_distance(geom, (), near[inside]) <= reach_m]
-        return self.order[first + inside]
+        distance = signed_distance(geom, (), near[inside])
+        own = distance <= reach_m
+        return self.order[first + inside[own]], distance[own]

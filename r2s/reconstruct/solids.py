@@ -6,10 +6,11 @@ Conventions are `r2s.artifacts.geometry.Geom`'s. Points are (n, 3) float64, metr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from r2s.artifacts.geometry import Geom
+from r2s.artifacts.geometry import Geom, Quat
 from r2s.core.heightfield import signed_distance_to
 from r2s.core.rigid import matrix_to_quat, quat_to_matrix
 
@@ -33,14 +34,22 @@ def make_geom(
     )
 
 
+@lru_cache(maxsize=8192)
+def _rotation(quaternion: Quat) -> np.ndarray:
+    """Return a geom's (3, 3) rotation, remembered: thousands of boxes are asked for it often."""
+    rotation = quat_to_matrix(quaternion)
+    rotation.setflags(write=False)
+    return rotation
+
+
 def to_local(geom: Geom, points: np.ndarray) -> np.ndarray:
     """Return (n, 3) points of the world in the geom's frame."""
-    return (points - np.asarray(geom.position)) @ quat_to_matrix(geom.quaternion)
+    return (points - np.asarray(geom.position)) @ _rotation(geom.quaternion)
 
 
 def to_world(geom: Geom, local: np.ndarray) -> np.ndarray:
     """Return (n, 3) points of the geom's frame in the world."""
-    return local @ quat_to_matrix(geom.quaternion).T + np.asarray(geom.position)
+    return local @ _rotation(geom.quaternion).T + np.asarray(geom.position)
 
 
 def hull_planes(hull: Hull) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +112,7 @@ def nearest_distance(
 
 def bounds(geom: Geom, hulls: Sequence[Hull]) -> tuple[np.ndarray, np.ndarray]:
     """Return the axis-aligned box (lo (3,), hi (3,)) of a geom, world frame; infinite for planes."""
-    position, rotation = np.asarray(geom.position), quat_to_matrix(geom.quaternion)
+    position, rotation = np.asarray(geom.position), _rotation(geom.quaternion)
     if geom.shape == "plane":
         return np.full(3, -np.inf), np.full(3, np.inf)
     if geom.shape == "hull":
@@ -144,7 +153,7 @@ def moments(geom: Geom, hulls: Sequence[Hull]) -> tuple[float, np.ndarray, np.nd
     v, centre, rotation = (
         volume(geom, hulls),
         np.asarray(geom.position),
-        quat_to_matrix(geom.quaternion),
+        _rotation(geom.quaternion),
     )
     if geom.shape == "hull":
         v, local, inertia = _hull_moments(hulls[geom.hull])

@@ -54,7 +54,11 @@ class Config(LayoutConfig):
         0.05, gt=0, description="thickness of a support whose underside nobody saw"
     )
     wall_thickness_m: float = Field(0.10, gt=0, description="thickness of walls that are boxes")
-    max_box_edge_m: float = Field(1.0, gt=0, description="longest edge of wall and clutter boxes")
+    max_box_edge_m: float = Field(
+        1.0,
+        gt=0,
+        description="longest edge of wall boxes; a box of clutter may be four times as long",
+    )
     max_object_height_m: float = Field(0.6, gt=0, description="taller things are static")
     max_object_edge_m: float = Field(0.6, gt=0, description="wider things are static")
     max_object_mass_kg: float = Field(10.0, gt=0, description="heavier things are static")

@@ -7,7 +7,7 @@ import pytest
 
 from r2s.reconstruct.footprint import components, cover, min_rectangle, rasterize
 from r2s.reconstruct.planes import largest_plane
-from r2s.reconstruct.selection import Prices, choose
+from r2s.reconstruct.selection import Prices, choose, offered
 from r2s.reconstruct.solids import make_geom
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -87,7 +87,9 @@ def test_boxes_that_block_seen_air_are_not_worth_their_points():
     greedy = make_geom("box", (0.6, 0.1, 0.1), (0.5, 0.1, 0.1), np.eye(3))
     air = rng.uniform([0.4, 0, 0], [1.0, 0.2, 0.2], (300, 3))
     prices = Prices(points=5000, air=5000, missed=0.05, blocked=0.01)
-    chosen = choose([greedy, tight], points, air, prices, budget=5, hard_budget=5, may_miss=0)
+    chosen = choose(
+        offered([greedy, tight], points, air), 500, prices, budget=5, hard_budget=5, may_miss=0
+    )
     assert chosen == [1]
 
 
@@ -98,7 +100,8 @@ def test_the_budget_is_stretched_only_while_points_are_missing():
     boxes = [make_geom("box", (0.06, 0.06, 0.06), c.mean(0), np.eye(3)) for c in columns]
     prices = Prices(points=600, air=0, missed=0.05, blocked=0.01)
     points = np.concatenate(columns)
+    offers = offered(boxes, points, np.zeros((0, 3)))
     options = {"budget": 2, "hard_budget": 6}
-    assert len(choose(boxes, points, np.zeros((0, 3)), prices, may_miss=450, **options)) == 2
-    assert len(choose(boxes, points, np.zeros((0, 3)), prices, may_miss=250, **options)) == 4
-    assert len(choose(boxes, points, np.zeros((0, 3)), prices, may_miss=0, **options)) == 6
+    assert len(choose(offers, 600, prices, may_miss=450, **options)) == 2
+    assert len(choose(offers, 600, prices, may_miss=250, **options)) == 4
+    assert len(choose(offers, 600, prices, may_miss=0, **options)) == 6
