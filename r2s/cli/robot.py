@@ -38,8 +38,8 @@ def robot(
     Makes robot/MODEL. `build-scene --robot FILE` does this by itself. `r2s robot inspect FILE` shows the
     tree, masses, joints, actuators, colliders and repairs besides, and with -o a picture.
     """
-    from r2s.artifacts.robot import Robot
     from r2s.engine import graph
+    from r2s.engine.catalog import decoded
     from r2s.engine.names import printable
 
     inspecting = words[:1] == [INSPECT] and len(words) > 1
@@ -54,7 +54,7 @@ def robot(
     if output is not None and output.suffix != ".png":
         raise _no_picture(output, "its name must end in .png")
     if inspecting and (held := _stored(session, names[0])) is not None:
-        made = Robot.decode(held.config, held.files)
+        made = decoded(held)
         return _inspected(made, names[0], output, _following(names[0], made.info.base))
     store = session.store(create=True)
     step = graph.robot(graph.description(names[0]), session.settings())
@@ -63,7 +63,7 @@ def robot(
     repairs = held.config["repairs"]
     following = _following(str(result.ref), held.config["base"])
     if inspecting:
-        made = Robot.decode(held.config, held.files)
+        made = decoded(held)
         return _inspected(made, describe(result), output, following)
     lines = [
         printable(f"  repaired {each['element']}: {each['rule']} ({each['reason']})")

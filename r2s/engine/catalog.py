@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from r2s.core.errors import R2SError
 from r2s.engine.stage import StageSpec
 
 if TYPE_CHECKING:
     from r2s.artifacts.base import Artifact
+    from r2s.store import Stored
 
 SCAN = StageSpec("scan", "r2s.scan.stage", "scan", {}, sources=("capture",))
 RECONSTRUCT = StageSpec("reconstruct", "r2s.reconstruct.stage", "reconstruction", {"scan": "scan"})
@@ -49,3 +51,22 @@ def artifact_class(kind: str) -> type[Artifact]:
     """Import and return the class of an artifact kind."""
     module, name = ARTIFACTS[kind].split(":")
     return getattr(importlib.import_module(module), name)
+
+
+def decoded(stored: Stored) -> Any:
+    """Return the artifact that the store keeps.
+
+    Raises:
+        R2SError: it lacks what this r2s needs, or has what it does not know (R2S-ENGINE-003).
+    """
+    try:
+        return artifact_class(stored.kind).decode(stored.config, stored.files)
+    except (ValueError, KeyError, TypeError) as exc:  # pydantic's error is a ValueError
+        command = next(spec.command for spec in STAGES.values() if spec.kind == stored.kind)
+        raise R2SError(
+            "R2S-ENGINE-003",
+            f"this {stored.kind} was made by another version of r2s, which this one cannot read",
+            where=stored.digest,
+            why=" ".join(str(exc).split())[:200],
+            remedy=f"r2s {command}    # makes it again",
+        ) from exc

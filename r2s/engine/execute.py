@@ -20,7 +20,7 @@ from r2s import __version__
 from r2s.core.context import Progress, StageContext, silent
 from r2s.core.errors import R2SError
 from r2s.core.memory import peak_bytes
-from r2s.engine.catalog import artifact_class
+from r2s.engine.catalog import decoded
 from r2s.engine.interrupt import StopRequest, stoppable
 from r2s.engine.metrics import metrics, plain
 from r2s.engine.plan import Decision, Planner
@@ -240,11 +240,7 @@ class Executor:
         )
 
     def _decoded(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        artifacts = {}
-        for role, digest in inputs.items():
-            stored = self._store.get(digest)
-            artifacts[role] = artifact_class(stored.kind).decode(stored.config, stored.files)
-        return artifacts
+        return {role: decoded(self._store.get(digest)) for role, digest in inputs.items()}
 
     def _point(self, step: Step, digest: str, reason: str) -> str:
         name = step.ref_of(self._store.get(digest).config)

@@ -62,13 +62,13 @@ def metrics_of(store: Store, digest: str) -> Mapping[str, Any]:
     record = made_by(store, digest)
     if record is not None and "metrics" in record:
         return record["metrics"]
-    from r2s.engine.catalog import ARTIFACTS, artifact_class
+    from r2s.engine.catalog import ARTIFACTS, decoded
     from r2s.engine.metrics import metrics
 
     stored = store.get(digest)
     if stored.kind not in ARTIFACTS:
         return {}
-    return metrics(stored.kind, artifact_class(stored.kind).decode(stored.config, stored.files), {})
+    return metrics(stored.kind, decoded(stored), {})
 
 
 def family(store: Store, digest: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def family(store: Store, digest: str) -> dict[str, Any]:
 
     A policy brings the newest validation and bundle made from it, if there are any.
     """
-    from r2s.engine.catalog import ARTIFACTS, artifact_class
+    from r2s.engine.catalog import ARTIFACTS, decoded
 
     digests: dict[str, str] = {}
     for each in (*_descendants(store, digest), digest):
@@ -84,9 +84,7 @@ def family(store: Store, digest: str) -> dict[str, Any]:
             if origin.kind in ARTIFACTS:
                 digests.setdefault(origin.kind, origin.digest)
     stored = {kind: store.get(each) for kind, each in digests.items()}
-    return {
-        kind: artifact_class(kind).decode(each.config, each.files) for kind, each in stored.items()
-    }
+    return {kind: decoded(each) for kind, each in stored.items()}
 
 
 def _descendants(store: Store, digest: str) -> list[str]:

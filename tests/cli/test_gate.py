@@ -12,7 +12,7 @@ import pytest
 from r2s.artifacts.base import Frozen
 from r2s.artifacts.bundle import Bundle, BundleInfo
 from r2s.artifacts.validation import ScenarioResult, Validation, ValidationInfo
-from r2s.engine import catalog, execute
+from r2s.engine import catalog
 from r2s.store import Store
 
 
@@ -79,9 +79,9 @@ def policy(here, monkeypatch: pytest.MonkeyPatch) -> str:
         toy = dataclasses.replace(getattr(catalog, name), module=module.__name__)
         monkeypatch.setattr(catalog, name, toy)
         monkeypatch.setitem(catalog.STAGES, toy.name, toy)
-    real = execute.artifact_class
+    real = catalog.artifact_class
     monkeypatch.setattr(
-        execute, "artifact_class", lambda kind: Raw if kind in ("policy", "scene") else real(kind)
+        catalog, "artifact_class", lambda kind: Raw if kind in ("policy", "scene") else real(kind)
     )
     with Store.create(here / ".r2s") as store:
         scene = store.put("scene", {"n": 1}, {}, inputs={}, stage={})

@@ -234,3 +234,12 @@ def test_a_failed_gate_is_what_to_look_at_next(store: Store, lab):
     inputs = {"policy": lab["policy"], "scene": lab["scene"]}
     put(store, "validation", "validation/lab", inputs, verdict="fail", reason="no")
     assert advice.next_command(store, "lab") == "r2s show validation/lab"
+
+
+@pytest.mark.parametrize("kind", ["scan", "robot", "scene", "policy"])
+def test_what_another_version_made_is_told_and_how_to_make_it_again(store: Store, kind: str):
+    digest = put(store, kind, f"{kind}/old", something="of then")
+    with pytest.raises(R2SError, match="another version") as told:
+        catalog.decoded(store.get(digest))
+    assert told.value.code == "R2S-ENGINE-003"
+    assert told.value.remedy.startswith(("r2s scan", "r2s robot", "r2s build-scene", "r2s train"))
