@@ -169,4 +169,4 @@ def choose_voxel(*, area: float, diagonal: float, points: int) -> float:
 
 MIN_VOXEL_M = 0.001
 MAX_VOXEL_M = 0.03
-VOXEL_BUDGET = 1_000_000
+VOXEL_BUDGET = 600_000
