@@ -6,8 +6,8 @@ import mujoco
 import numpy as np
 import pytest
 from import_checks import simulate
-from test_ground import biped as biped  # a fixture
 from test_profile import run
+from test_robot_ground import biped as biped  # a fixture
 
 from r2s.artifacts.robot import TRAIN_GROUP
 from r2s.robot.response import MAX_OVERSHOOT, SHARE
