@@ -83,8 +83,9 @@ def _stored(session: Session, name: str) -> Stored | None:
 
 
 def _following(ref: str, base: str) -> str:
-    task = "velocity" if base == "floating" else "reach"
-    return f"r2s build-scene --robot {ref} --task {task}"
+    from r2s.scene.ability import natural_task
+
+    return f"r2s build-scene --robot {ref} --task {natural_task(base)}"
 
 
 def _inspected(made: Robot, said: str, output: Path | None, following: str) -> Outcome:

@@ -84,7 +84,7 @@ def golden_episode(policy: Policy, scene: Scene, contract: Contract, seed: int) 
     """Record whole episodes of the exported policy in the scene, until there are `MIN_TICKS` ticks."""
     model = load_model(scene, "scene.xml")
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)  # objects at rest cost nothing
-    task = bind(scene.info, scene.goals, scene.spawns)
+    task = bind(scene)
     session = OnnxPolicy(policy.onnx)
     ticks: list[Arrays] = []
     episode = 0

@@ -32,7 +32,7 @@ def episodes(policy: Policy, scene: Scene, *, seed: int = 0) -> Iterator[Iterato
 
     model = load_model(scene, "scene.xml")
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
-    task = bind(scene.info, scene.goals, scene.spawns)
+    task = bind(scene)
     contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
     for episode in itertools.count():
         yield play(model, scene, task, contract, session, generator(seed, "film", episode))

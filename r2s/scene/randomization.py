@@ -7,6 +7,7 @@ from typing import Any
 from r2s.artifacts.randomization import Randomize
 from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.scene import ROBOT_PREFIX
+from r2s.tasks.specs import task_kind
 
 # Bounds of a factor on a thing's mass: reconstruct states ranges that span a decade for closed boxes.
 MASS_FACTORS = (0.3, 3.0)
@@ -78,7 +79,7 @@ def default_randomization(
                 low=-0.005, high=0.005, per="target",
             )
         )  # fmt: skip
-    if task == "reach":
+    if task_kind(task).robot == "arm":
         entries.append(
             Randomize(
                 name="base_position", target="base", field="position", operation="add",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from r2s.artifacts.robot import Joint, RobotInfo
@@ -41,16 +41,21 @@ class Vocabulary:
     sites: tuple[tuple[str, Mapping[str, str]], ...] = ()
 
 
-def action_joints(robot: RobotInfo, task: str) -> tuple[Joint, ...]:
-    """Return the joints a task moves: all actuated ones, without the gripper for `reach`."""
-    skip = set(robot.gripper) if task == "reach" else set()
+def vocabulary(task: str, robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of the task called `task`."""
+    return VOCABULARIES[task](robot, control_s)
+
+
+def action_joints(robot: RobotInfo, *, gripper: bool) -> tuple[Joint, ...]:
+    """Return the actuated joints, with or without those of the gripper."""
+    skip = set() if gripper else set(robot.gripper)
     joints = {joint.name: joint for joint in robot.joints}
     return tuple(joints[name] for name in robot.actuators if name not in skip)
 
 
 def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     """Return the signals of `reach`: joints, the goal, and the vector from end effector to goal."""
-    joints = action_joints(robot, "reach")
+    joints = action_joints(robot, gripper=False)
     chain = robot.chain.joints if robot.chain else ()
     measured = [joint.name for joint in joints]
     measured += [name for name in chain if name not in measured]
@@ -86,9 +91,9 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     )
 
 
-def velocity_vocabulary(robot: RobotInfo) -> Vocabulary:
+def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     """Return the signals of `velocity`: IMU, joints, the command; truth about the base for the critic."""
-    joints = tuple(joint.name for joint in action_joints(robot, "velocity"))
+    joints = tuple(joint.name for joint in action_joints(robot, gripper=True))
     joint_signals, sensors = _joint_signals(joints, joints)
     base = ROBOT_PREFIX + robot.base_body
     sites: list[tuple[str, Mapping[str, str]]] = [
@@ -143,9 +148,15 @@ def velocity_vocabulary(robot: RobotInfo) -> Vocabulary:
     )  # fmt: skip
     return Vocabulary(
         signals, names, ("base_lin_vel",),
-        absolute_actions(action_joints(robot, "velocity"), robot.action_scale),
+        absolute_actions(action_joints(robot, gripper=True), robot.action_scale),
         tuple(sensors), tuple(sites),
     )  # fmt: skip
+
+
+VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
+    "reach": reach_vocabulary,
+    "velocity": velocity_vocabulary,
+}
 
 
 def relative_actions(

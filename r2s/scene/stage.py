@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from r2s.artifacts.base import Artifact, Frozen
 from r2s.artifacts.reconstruction import Reconstruction
 from r2s.artifacts.robot import Robot, RobotInfo
 from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
 from r2s.core.context import StageContext
+from r2s.scene.ability import chosen_task
 from r2s.scene.errors import contradiction
+from r2s.tasks.specs import default_spec, known_task, task_kind
 
 if TYPE_CHECKING:
     from r2s.scene.spawns import Spawns
@@ -24,7 +26,6 @@ STAGE_VERSION: int = 8
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 
-REACH_HZ, VELOCITY_HZ = 25.0, 50.0
 SPAWNS = 500
 EPISODE_SHARE = 0.6  # of an episode, in which a goal can be reached at full speed
 
@@ -32,7 +33,7 @@ EPISODE_SHARE = 0.6  # of an episode, in which a goal can be reached at full spe
 class Config(Frozen):
     """How a scene is built. Lengths in metres, angles in radians."""
 
-    task: Literal["auto", "reach", "velocity"] = Field(
+    task: Annotated[str, AfterValidator(known_task)] = Field(
         "auto", description="what the robot learns; auto: velocity for a floating base, else reach"
     )
     place: tuple[float, ...] = Field(
@@ -54,7 +55,10 @@ class Config(Frozen):
         "no task of today moves them, and their contacts cost more than the robot",
     )
     control_hz: float = Field(
-        0.0, ge=0, le=500, description="control rate [Hz]; 0: 25 for reach, 50 for velocity"
+        0.0,
+        ge=0,
+        le=500,
+        description="control rate [Hz]; 0: the task's, 25 for reach, 50 for velocity",
     )
     timestep_s: float = Field(
         0.005, gt=0, le=0.01, description="physics step of scene_train.xml [s], at most"
@@ -88,7 +92,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     reconstruction, robot = inputs["reconstruction"], inputs["robot"]
     assert isinstance(reconstruction, Reconstruction)
     assert isinstance(robot, Robot)
-    task = chosen_task(config, robot)
+    task = chosen_task(config.task, robot.info)
     context.progress("place the robot", 0, 5)
     draft = draft_twin(reconstruction, robot, task, config)
     standing = stand_robot(draft, task, config, context)
@@ -138,7 +142,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             observations=twin.vocabulary.observations,
             critic=twin.vocabulary.critic,
             actions=twin.vocabulary.actions,
-            chain=robot.info.chain if task == "reach" else None,
+            chain=robot.info.chain if task_kind(task).robot == "arm" else None,
             control_s=control_period(task, config),
             timestep_s=twin.timestep_s,
             randomization=default_randomization(
@@ -192,48 +196,15 @@ class Samples:
     space_m3: float | None
 
 
-# Imported, simulated, drawn; r2s has nothing to train them for.
-WITHOUT_TASK = ("hand", "aerial", "other")
-
-
-def chosen_task(config: Config, robot: Robot) -> str:
-    """Return the task, checked against what the robot is.
-
-    Raises:
-        R2SError: the robot cannot do it (`R2S-SCENE-004`).
-    """
-    from r2s.scene.errors import task_impossible
-
-    info = robot.info
-    task = config.task
-    if task == "auto":
-        task = "velocity" if info.base == "floating" else "reach"
-    if info.kind in WITHOUT_TASK:
-        raise task_impossible(info, task, f"is of kind {info.kind!r}, for which there is none", "")
-    if task == "reach" and (info.chain is None or not info.ee_site):
-        other = "velocity" if info.base == "floating" else ""
-        raise task_impossible(info, task, "has no arm with an end effector", other)
-    if task == "reach" and info.base == "floating":
-        raise task_impossible(info, task, "has a floating base", "velocity")
-    if task == "velocity" and info.base != "floating":
-        raise task_impossible(info, task, "is bolted down", "reach")
-    if not info.actuators:
-        raise task_impossible(info, task, "has no actuators", "")
-    if task == "velocity" and not info.feet:
-        raise task_impossible(info, task, "has no legs to walk on", "")
-    return task
-
-
 def control_period(task: str, config: Config) -> float:
     """Return the control period [s]."""
-    rate = config.control_hz or (VELOCITY_HZ if task == "velocity" else REACH_HZ)
-    return 1.0 / rate
+    return 1.0 / (config.control_hz or task_kind(task).control_hz)
 
 
 def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: Config) -> Twin:
     """Return the twin with the robot at the origin."""
     from r2s.scene.environment import environment
-    from r2s.scene.signals import reach_vocabulary, velocity_vocabulary
+    from r2s.scene.signals import vocabulary
     from r2s.scene.twin import Twin, home_stance
 
     control_s = control_period(task, config)
@@ -245,9 +216,7 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         robot=robot,
         place=place,
         stance=home_stance(robot, (0.0, 0.0, 0.0)),
-        vocabulary=reach_vocabulary(robot.info, control_s)
-        if task == "reach"
-        else velocity_vocabulary(robot.info),
+        vocabulary=vocabulary(task, robot.info, control_s),
         timestep_s=control_s / substeps,
         held=config.training_objects == "held",
     )
@@ -283,7 +252,7 @@ def take_samples(
     """Return goals for a reach, spawns for a floating base."""
     from r2s.scene.goals import sample_goals
 
-    if task != "reach":
+    if twin.stance.floating:
         width = len(twin.vocabulary.actions.joints)
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
         return Samples(*none, poses_of(standing.spawns), None, None, None)
@@ -329,8 +298,6 @@ def with_view(twin: Twin, samples: Samples):
 
 def task_spec(task: str, robot: RobotInfo, config: Config) -> TaskSpec:
     """Return the task with its defaults for the robot and the user's numbers."""
-    from r2s.tasks.specs import default_spec
-
     default = default_spec(task, robot.reach_m)
     for kind in ("parameters", "weights"):
         known, given = getattr(default, kind), getattr(config, kind)

@@ -175,7 +175,7 @@ class Environment:
         check_observations(info)
         where = layout(model, scene)
         plan = compile_plan(model, info, where)
-        task = bind(info, scene.goals, scene.spawns)
+        task = bind(scene)
         return cls(scene, model, where, plan, task, network, observation_clip, start_anywhere)
 
     @property

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.artifacts.scene import SceneInfo, TaskSpec
+from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks.kinematics import chain_position
 from r2s.tasks.task import (
@@ -69,12 +69,13 @@ class Reach(Bound):
     approach_m: float  # where the pull towards the goal has fallen to a quarter
 
     @classmethod
-    def bind(cls, spec: TaskSpec, info: SceneInfo, goals: np.ndarray) -> Reach:
+    def bind(cls, spec: TaskSpec, scene: Scene) -> Reach:
         """Return the task on a scene.
 
         Raises:
             R2SError: the scene has no goals or no chain (`R2S-TASK-005`).
         """
+        info, goals = scene.info, np.asarray(scene.goals, np.float32)
         if info.chain is None or len(goals) == 0:
             raise R2SError(
                 "R2S-TASK-005",
@@ -85,7 +86,6 @@ class Reach(Bound):
             )
         low, high = joint_limits(info)
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
-        goals = np.asarray(goals, np.float32)
         spread = np.linalg.norm(goals - goals.mean(axis=0), axis=1).mean()
         approach_m = max(APPROACH_SCALE * float(spread), spec.parameters["tolerance_m"])
         return cls(spec, info.control_s, low, high, goals, tip, approach_m)
@@ -102,7 +102,7 @@ class Reach(Bound):
 
     def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
         speed = jnp.sqrt(jnp.sum(moment.signals["joint_vel"] ** 2))
-        distance = self.distance(moment)
+        distance = self.error(moment)
         moment = moment._replace(signals={**moment.signals, DISTANCE: distance})
         there = (distance < self.number("tolerance_m")) & (speed < self.number("hold_speed_rad_s"))
         held = jnp.where(there, moment.state["held"] + 1, 0)
@@ -115,7 +115,7 @@ class Reach(Bound):
         joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
         return home._replace(joints=joints)
 
-    def distance(self, moment: Moment) -> jax.Array:
+    def error(self, moment: Moment) -> jax.Array:
         """Return the distance from end effector to goal [m]."""
         gap = moment.state["goal"] - self.tip(moment.signals["joint_pos"])
         return jnp.sqrt(jnp.sum(gap**2) + 1e-12)

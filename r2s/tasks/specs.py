@@ -1,6 +1,9 @@
-"""Default numbers of every task, as data: importing this needs no JAX."""
+"""What every task asks for, as data: importing this needs no JAX."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 from r2s.artifacts.scene import TaskSpec
 from r2s.core.errors import UsageError
@@ -56,8 +59,65 @@ VELOCITY = TaskSpec(
 
 # A longer arm is as precise in angle, not in metres: 4 % of its reach from 0.75 m on.
 TOLERANCE_OF_REACH = 0.04
+AUTO = "auto"  # in place of a task's name: the one natural for the robot
 
-SPECS = {spec.name: spec for spec in (REACH, VELOCITY)}
+
+@dataclass(frozen=True)
+class TaskKind:
+    """What a task needs beside its code.
+
+    Attributes:
+        spec: default numbers and weights.
+        code: where its class is, `module:Class`.
+        robot: what can do it: `arm` (a bolted chain with an end effector) or `legs` (a floating base).
+        control_hz: control rate [Hz].
+        discount: worth of the next step's reward.
+        copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
+            learn a reach with the fewest steps, a gait needs the variety of many copies; an
+            accelerator is idle below a few thousand.
+    """
+
+    spec: TaskSpec
+    code: str
+    robot: Literal["arm", "legs"]
+    control_hz: float
+    discount: float
+    copies: dict[Literal["cpu", "accelerator"], int]
+
+
+KINDS = {
+    kind.spec.name: kind
+    for kind in (
+        TaskKind(
+            REACH, "r2s.tasks.reach:Reach", "arm", 25.0, 0.97, {"cpu": 256, "accelerator": 2048}
+        ),
+        TaskKind(
+            VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,
+            {"cpu": 1024, "accelerator": 4096},
+        ),
+    )
+}  # fmt: skip
+
+
+def task_kind(name: str) -> TaskKind:
+    """Return what the task called `name` asks for.
+
+    Raises:
+        UsageError: there is no such task (`R2S-TASK-001`).
+    """
+    if name in KINDS:
+        return KINDS[name]
+    raise UsageError(
+        "R2S-TASK-001",
+        f"there is no task called {name!r}",
+        why="a task is code: observations, rewards and a success event",
+        remedy=f"r2s build-scene --task {'|'.join(KINDS)}",
+    )
+
+
+def known_task(name: str) -> str:
+    """Return `name`, checked: a task's name or `auto` (`R2S-TASK-001` otherwise)."""
+    return name if name == AUTO else task_kind(name).spec.name
 
 
 def default_spec(name: str, reach_m: float = 0.0) -> TaskSpec:
@@ -66,17 +126,10 @@ def default_spec(name: str, reach_m: float = 0.0) -> TaskSpec:
     Raises:
         UsageError: there is no such task (`R2S-TASK-001`).
     """
-    if name in SPECS:
-        spec = SPECS[name]
-        least = spec.parameters.get("tolerance_m")
-        if least is None:
-            return spec
-        tolerance_m = max(least, round(TOLERANCE_OF_REACH * reach_m, 2))
-        parameters = {**spec.parameters, "tolerance_m": tolerance_m}
-        return spec.model_copy(update={"parameters": parameters})
-    raise UsageError(
-        "R2S-TASK-001",
-        f"there is no task called {name!r}",
-        why="a task is code: observations, rewards and a success event",
-        remedy=f"r2s build-scene --task {'|'.join(SPECS)}",
-    )
+    spec = task_kind(name).spec
+    least = spec.parameters.get("tolerance_m")
+    if least is None:
+        return spec
+    tolerance_m = max(least, round(TOLERANCE_OF_REACH * reach_m, 2))
+    parameters = {**spec.parameters, "tolerance_m": tolerance_m}
+    return spec.model_copy(update={"parameters": parameters})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.artifacts.scene import SceneInfo, TaskSpec
+from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks import kinematics
-from r2s.tasks.specs import default_spec
+from r2s.tasks.specs import default_spec, task_kind
 
 Signals = Mapping[str, jax.Array]  # signal name -> (width,), one copy
 TaskState = dict[str, jax.Array]
@@ -92,6 +93,10 @@ class Task(Protocol):
         """Return where a new episode begins, from the home pose."""
         ...
 
+    def error(self, moment: Moment) -> jax.Array:
+        """Return how far this moment is from what is wanted, in the task's own unit."""
+        ...
+
 
 class Draws(NamedTuple):
     """Numbers of uniform draws a task takes where."""
@@ -161,21 +166,16 @@ def merged(spec: TaskSpec) -> TaskSpec:
     )
 
 
-def bind(info: SceneInfo, goals: np.ndarray, spawns: np.ndarray) -> Task:
+def bind(scene: Scene) -> Task:
     """Return the scene's task.
 
-    Args:
-        goals: (n, 3) metres, robot base frame.
-        spawns: (m, 3) x, y [m], yaw [rad], world frame.
+    Raises:
+        UsageError: no such task (`R2S-TASK-001`).
+        R2SError: the scene lacks what the task needs.
     """
-    spec = merged(info.task)
-    if spec.name == "reach":
-        from r2s.tasks.reach import Reach
-
-        return Reach.bind(spec, info, goals)
-    from r2s.tasks.velocity import Velocity
-
-    return Velocity.bind(spec, info, spawns)
+    spec = merged(scene.info.task)
+    module, name = task_kind(spec.name).code.split(":")
+    return getattr(import_module(module), name).bind(spec, scene)
 
 
 def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[str, jax.Array]]:

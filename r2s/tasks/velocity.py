@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.artifacts.scene import SceneInfo, TaskSpec
+from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks.kinematics import projected_gravity
 from r2s.tasks.task import (
@@ -37,7 +37,7 @@ TRACKING_VARIANCE = 0.25  # (m/s)^2 and (rad/s)^2; as in legged_gym and mujoco_p
 
 def track_linear(task: Velocity, moment: Moment) -> jax.Array:
     """A bell of the planar velocity error."""
-    return jnp.exp(-(task.linear_error(moment) ** 2) / TRACKING_VARIANCE)
+    return jnp.exp(-(task.error(moment) ** 2) / TRACKING_VARIANCE)
 
 
 def track_angular(task: Velocity, moment: Moment) -> jax.Array:
@@ -96,12 +96,13 @@ class Velocity(Bound):
     home_joints: np.ndarray  # in the order of `joint_pos`
 
     @classmethod
-    def bind(cls, spec: TaskSpec, info: SceneInfo, spawns: np.ndarray) -> Velocity:
+    def bind(cls, spec: TaskSpec, scene: Scene) -> Velocity:
         """Return the task on a scene.
 
         Raises:
             R2SError: the base is fixed or a signal is missing (`R2S-TASK-006`).
         """
+        info = scene.info
         names = {signal.name for signal in info.signals}
         missing = [name for name in NEEDED if name not in names]
         if info.robot.base != "floating" or missing:
@@ -121,7 +122,7 @@ class Velocity(Bound):
             info.control_s,
             low,
             high,
-            np.asarray(spawns, np.float32),
+            np.asarray(scene.spawns, np.float32),
             info.robot.base_height_m,
             joints,
         )
@@ -153,7 +154,7 @@ class Velocity(Bound):
 
     def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
         state, age = moment.state, moment.state["age"] + 1
-        linear = state["linear_error"] + self.linear_error(moment)
+        linear = state["linear_error"] + self.error(moment)
         angular = state["angular_error"] + self.angular_error(moment)
         renew = age % self.steps("command_s") == 0
         fallen = self.fallen(moment)
@@ -179,7 +180,7 @@ class Velocity(Bound):
         turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
         return Start(joints, jnp.concatenate([spawn[:2], home.base[2:3], turn]))
 
-    def linear_error(self, moment: Moment) -> jax.Array:
+    def error(self, moment: Moment) -> jax.Array:
         """Return the planar velocity error [m/s], base frame."""
         gap = moment.state["command"][:2] - moment.signals["base_lin_vel"][:2]
         return jnp.sqrt(jnp.sum(gap**2) + 1e-12)

@@ -103,26 +103,20 @@ class Config(Frozen):
     ppo: Ppo = Ppo()
 
 
-# Chosen on the 2-core reference machine: small batches learn a reach with the fewest steps, a gait needs
-# the variety of many copies; an accelerator is idle below a few thousand.
-COPIES = {
-    ("cpu", "reach"): 256,
-    ("cpu", "velocity"): 1024,
-    ("accelerator", "reach"): 2048,
-    ("accelerator", "velocity"): 4096,
-}
 CPU_EVALUATION_EPISODES = 256  # a rate of 0.95 is then known to +-0.03
-DISCOUNT = {"reach": 0.97, "velocity": 0.97}
 
 
 def resolved(config: Config, engine: str, task: str) -> Config:
     """Return the config with the numbers that are 0 chosen, for this machine's device."""
     import jax
 
-    device = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    copies = config.copies or COPIES[(device if engine == "mjx" else "cpu", task)]
+    from r2s.tasks.specs import task_kind
+
+    kind = task_kind(task)
+    alone = engine == "cpu" or jax.default_backend() == "cpu"
+    copies = config.copies or kind.copies["cpu" if alone else "accelerator"]
     # A second program would have to be compiled for mjx; a second batch costs the CPU nothing.
     enough = min(copies, CPU_EVALUATION_EPISODES) if engine == "cpu" else copies
     episodes = config.evaluation_episodes or enough
-    ppo = config.ppo.model_copy(update={"discount": config.ppo.discount or DISCOUNT[task]})
+    ppo = config.ppo.model_copy(update={"discount": config.ppo.discount or kind.discount})
     return config.model_copy(update={"copies": copies, "evaluation_episodes": episodes, "ppo": ppo})

@@ -28,17 +28,15 @@ def make_judge(task: Task, where: Layout) -> Judge:
     """Return f(task_state, sensordata, target, action, previous_action, chance) -> (task_state, ruling).
 
     Leading axis n everywhere; sensordata is (n, nsensordata), chance (n, task.draws.advance) in [0, 1),
-    the others (n, joints). The error is the distance to the goal [m] for reach, the planar velocity
-    error [m/s] for velocity.
+    the others (n, joints).
     """
-    error_of = task.distance if hasattr(task, "distance") else task.linear_error  # pyright: ignore
 
     def one(state, sensordata, target, action, previous, chance):
         sensors = {name: sensordata[index] for name, index in where.sensor_index.items()}
         own = dict(zip(COMMAND_SIGNALS, (target, action), strict=True))
         moment = Moment({**sensors, **own, **task.commands(state)}, action, previous, state)
         after, judged = task.advance(moment, chance)
-        return after, Ruling(judged.success, judged.terminated, error_of(moment))
+        return after, Ruling(judged.success, judged.terminated, task.error(moment))
 
     # A loop, not vmap: vector code rounds by position, and a trial must not depend on the others.
     step = jax.jit(lambda *rows: jax.lax.map(lambda row: one(*row), rows))

@@ -112,7 +112,7 @@ def _bench(policy: Policy, scene: Scene, config: Config, context: StageContext):
 
     model = careful_model(scene, config.longest_step_s)
     where = layout(model, scene)
-    task = bind(scene.info, scene.goals, scene.spawns)
+    task = bind(scene)
     return Bench(
         model=model,
         scene=scene,

@@ -12,8 +12,7 @@ from import_checks import simulate
 
 from r2s.artifacts.robot import TRAIN_GROUP
 from r2s.core.errors import R2SError
-from r2s.scene.stage import Config as SceneConfig
-from r2s.scene.stage import chosen_task
+from r2s.scene.ability import chosen_task
 
 WHEEL = '<cylinder radius="0.1" length="0.04"/>'
 
@@ -119,7 +118,7 @@ def test_a_kind_without_a_task_is_refused_by_name(write_urdf, imported):
     robot = imported(write_urdf(*rotors()), samples=100)
     for task in ("auto", "reach", "velocity"):
         with pytest.raises(R2SError) as caught:
-            chosen_task(SceneConfig.model_validate({"task": task}), robot)
+            chosen_task(task, robot.info)
         assert caught.value.code == "R2S-SCENE-004" and "'aerial'" in caught.value.what
 
 

@@ -8,9 +8,10 @@ from scene_bodies import TABLE_M, box, place, static, table, thing
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.errors import R2SError, UsageError
+from r2s.scene.ability import chosen_task
 from r2s.scene.environment import Environment, environment
 from r2s.scene.placement import bottom, twin_alone, yaw_quaternion
-from r2s.scene.stage import Config, chosen_task, draft_twin, stand_robot, task_spec
+from r2s.scene.stage import Config, draft_twin, stand_robot, task_spec
 from r2s.scene.surfaces import discs, surfaces
 
 
@@ -102,7 +103,7 @@ def test_things_out_of_reach_are_fixed_and_said(arm, context, tabletop):
 
 def test_a_bolted_arm_cannot_walk(arm):
     with pytest.raises(R2SError, match="bolted down") as error:
-        chosen_task(Config(task="velocity"), arm)
+        chosen_task("velocity", arm.info)
     assert error.value.code == "R2S-SCENE-004"
     assert "--task reach" in error.value.remedy
 

@@ -1,5 +1,7 @@
 """Reach: its success is an event with a stated meaning, and its terms point the right way."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from arm_scene import arm_scene
 
 from r2s.artifacts.scene import TaskSpec
 from r2s.core.errors import R2SError
-from r2s.tasks.specs import SPECS, default_spec
+from r2s.tasks.specs import KINDS, default_spec
 from r2s.tasks.task import Moment, Start, bind, merged
 
 JOINTS = np.float32([0.3, 0.4, -0.2])
@@ -16,7 +18,7 @@ JOINTS = np.float32([0.3, 0.4, -0.2])
 
 def bound(**parameters):
     scene = arm_scene(3, **parameters)
-    return bind(scene.info, scene.goals, scene.spawns)
+    return bind(scene)
 
 
 def play(task, offsets_m, speed=0.0):
@@ -45,7 +47,7 @@ def test_success_needs_stillness():
 
 def test_goals_are_the_scenes_and_each_may_come():
     scene = arm_scene(3)
-    task = bind(scene.info, scene.goals, scene.spawns)
+    task = bind(scene)
     goals = jax.vmap(task.reset)(jnp.linspace(0, 0.99999, 5000)[:, None])["goal"]
     assert {tuple(g) for g in np.asarray(goals)} == {tuple(g) for g in scene.goals}
 
@@ -77,10 +79,10 @@ def test_unknown_weights_and_tasks_are_refused_with_the_known_ones():
     assert "approach" in caught.value.remedy
     with pytest.raises(R2SError, match="no task called 'fly'") as caught:
         default_spec("fly")
-    assert all(name in caught.value.remedy for name in SPECS)
+    assert all(name in caught.value.remedy for name in KINDS)
 
 
 def test_a_scene_without_goals_is_refused():
     scene = arm_scene(3)
     with pytest.raises(R2SError, match="has 0 goals"):
-        bind(scene.info, scene.goals[:0], scene.spawns)
+        bind(replace(scene, goals=scene.goals[:0]))

@@ -13,8 +13,9 @@ from memory_checkpoint import MemoryCheckpoint, context
 from r2s.artifacts.arrays import unpack
 from r2s.artifacts.policy import Policy
 from r2s.core.errors import Interrupted, R2SError
+from r2s.tasks.specs import task_kind
 from r2s.train import stage
-from r2s.train.config import COPIES, Config, Ppo, resolved
+from r2s.train.config import Config, Ppo, resolved
 
 # Episodes of six steps, so that resets, randomization and the normalizer all take part.
 SCENE = arm_scene(3, clutter=False, episode_s=0.24, hold_s=0.04)
@@ -133,5 +134,5 @@ def test_a_run_that_crashes_too_often_is_refused_with_an_example(tmp_path):
 def test_an_accelerators_number_of_copies_is_for_accelerators():
     assert jax.default_backend() == "cpu"
     for engine in ("cpu", "mjx"):
-        assert resolved(Config(), engine, "reach").copies == COPIES["cpu", "reach"]
+        assert resolved(Config(), engine, "reach").copies == task_kind("reach").copies["cpu"]
         assert resolved(Config(copies=7), engine, "reach").copies == 7
