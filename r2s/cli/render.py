@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,7 @@ def most_made(store: Store, name: str) -> str:
 
 
 def picture(
-    kind: str, artifacts: dict[str, Any], size: tuple[int, int], gl: bool, colliders: bool,
+    kind: str, artifacts: Mapping[str, Any], size: tuple[int, int], gl: bool, colliders: bool,
     chosen: str,
 ) -> np.ndarray:  # fmt: skip
     from r2s.report import render as pictures
@@ -103,7 +104,7 @@ def picture(
 
 
 def _film(
-    session: Session, kind: str, artifacts: dict[str, Any], size: tuple[int, int], episodes: int,
+    session: Session, kind: str, artifacts: Mapping[str, Any], size: tuple[int, int], episodes: int,
     colliders: bool,
 ) -> list[np.ndarray]:  # fmt: skip
     from r2s.report.film import FILM_SIZE, film

@@ -25,7 +25,8 @@ _HEAD = """\
 #     name: mug                 # a new name
 #     label: mug                # what kind of thing it is: a class with known weights
 #     material: ceramic         # {materials}
-#     mass_kg: 0.35             # or a range: [0.3, 0.4]
+#     mass_kg: 0.35             # or a range: [0.3, 0.4]; or as it was weighed:
+#                               #   {{value: 0.35, low: 0.34, high: 0.36, source: measured}}
 #     friction: [0.3, 0.5]
 #     mobility: movable         # or static
 #   - body: object_1

@@ -71,20 +71,43 @@ def metrics_of(store: Store, digest: str) -> Mapping[str, Any]:
     return metrics(stored.kind, decoded(stored), {})
 
 
-def family(store: Store, digest: str) -> dict[str, Any]:
-    """Return an artifact and what it was made from, decoded: kind to artifact, the nearest of each kind.
+class Family(Mapping[str, Any]):
+    """Kind to artifact, each decoded when it is first asked for: a picture of a scene needs no scan."""
+
+    def __init__(self, store: Store, digests: Mapping[str, str]):
+        self._store, self._digests = store, digests
+        self._decoded: dict[str, Any] = {}
+
+    def __getitem__(self, kind: str) -> Any:
+        from r2s.engine.catalog import decoded
+
+        if kind not in self._decoded:
+            self._decoded[kind] = decoded(self._store.get(self._digests[kind]))
+        return self._decoded[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._digests
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+
+def family(store: Store, digest: str) -> Family:
+    """Return an artifact and what it was made from, the nearest of each kind.
 
     A policy brings the newest validation and bundle made from it, if there are any.
     """
-    from r2s.engine.catalog import ARTIFACTS, decoded
+    from r2s.engine.catalog import ARTIFACTS
 
     digests: dict[str, str] = {}
     for each in (*_descendants(store, digest), digest):
         for origin in lineage(store, each):
             if origin.kind in ARTIFACTS:
                 digests.setdefault(origin.kind, origin.digest)
-    stored = {kind: store.get(each) for kind, each in digests.items()}
-    return {kind: decoded(each) for kind, each in stored.items()}
+    return Family(store, digests)
 
 
 def _descendants(store: Store, digest: str) -> list[str]:

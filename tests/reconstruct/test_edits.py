@@ -186,3 +186,11 @@ def test_bad_files_are_told_with_the_edit_and_the_remedy(text, code, said, tmp_p
     with pytest.raises(UsageError, match=said) as caught:
         files.load(path)
     assert caught.value.code == code and caught.value.remedy
+
+
+def test_a_weighed_mass_says_that_it_was_measured(tmp_path):
+    path = tmp_path / "edit.yaml"
+    path.write_text("- {body: a, mass_kg: {value: 0.3, low: 0.29, high: 0.31, source: measured}}")
+    (edit,) = files.load(path)
+    assert edit.mass_kg is not None
+    assert (edit.mass_kg.source, edit.mass_kg.low, edit.mass_kg.high) == ("measured", 0.29, 0.31)
