@@ -19,6 +19,7 @@ REMEMBERED = ("joint_target", "last_action")
 SOURCES = {
     "ee_pos": ("joint_pos",),
     "ee_to_goal": ("joint_pos", "goal_pos"),
+    "ee_turn_to_goal": ("joint_pos", "goal_quat"),
     "projected_gravity": ("base_quat",),
 }
 

@@ -76,6 +76,30 @@ class ForwardKinematics:
         return point[:3].copy()
 
 
+def turn_to(rotation: np.ndarray, goal_quat_wxyz: np.ndarray) -> np.ndarray:
+    """Return the turn (4,) that remains from a frame to an orientation: sine times axis, and cosine.
+
+    `rotation` is (3, 3), its columns the frame's axes; the axis of the turn is in the frame both are given in.
+    """
+    left = quat_matrix(goal_quat_wxyz) @ rotation.T
+    sine = 0.5 * np.array(
+        [left[2, 1] - left[1, 2], left[0, 2] - left[2, 0], left[1, 0] - left[0, 1]]
+    )
+    return np.append(sine, 0.5 * (np.trace(left) - 1.0))
+
+
+def quat_matrix(quat_wxyz: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) of a quaternion of any length."""
+    w, x, y, z = np.asarray(quat_wxyz, dtype=np.float64) / np.linalg.norm(quat_wxyz)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
 def projected_gravity(base_quat_wxyz: np.ndarray) -> np.ndarray:
     """Return the unit gravity direction (3,) in the base frame: R(quat)^T (0, 0, -1)."""
     w, x, y, z = base_quat_wxyz / np.linalg.norm(base_quat_wxyz)
@@ -99,12 +123,7 @@ def _motion(link: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pose(position: Sequence[float], quaternion: Sequence[float]) -> np.ndarray:
-    w, x, y, z = np.asarray(quaternion, dtype=np.float64) / np.linalg.norm(quaternion)
     pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    pose[:3, :3] = quat_matrix(quaternion)
     pose[:3, 3] = position
     return pose

@@ -13,7 +13,7 @@ import numpy as np
 
 from .contract import REMEMBERED, Contract, SignalSpec
 from .errors import EdgeError
-from .kinematics import ForwardKinematics, projected_gravity
+from .kinematics import ForwardKinematics, projected_gravity, turn_to
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ class Observer:
             return projected_gravity(values["base_quat"])
         if signal.derivation:
             assert self._kinematics is not None
-            tip = self._kinematics.tip_position(values["joint_pos"][self._chain_order])
+            joints = values["joint_pos"][self._chain_order]
+            if signal.derivation == "ee_turn_to_goal":
+                return turn_to(self._kinematics.tip_pose(joints)[:3, :3], values["goal_quat"])
+            tip = self._kinematics.tip_position(joints)
             return tip if signal.derivation == "ee_pos" else values["goal_pos"] - tip
         vector = values[name]
         return vector[self._orders[name]] if name in self._orders else vector

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from r2s.artifacts.robot import Joint, RobotInfo
 from r2s.artifacts.scene import ROBOT_PREFIX
@@ -91,6 +91,26 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     )
 
 
+def pose_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of `pose`: those of `reach`, the goal's orientation, and the turn that is left."""
+    reach = reach_vocabulary(robot, control_s)
+    turn = (
+        Signal(
+            name="goal_quat", elements=("w", "x", "y", "z"), unit="1", frame="robot_base",
+            kind="measured",
+        ),
+        Signal(
+            name="ee_turn_to_goal", elements=("x", "y", "z", "cos"), unit="1", frame="robot_base",
+            kind="derived", derivation="ee_turn_to_goal",
+        ),
+    )  # fmt: skip
+    return replace(
+        reach,
+        signals=(*reach.signals, *turn),
+        observations=(*reach.observations, "goal_quat", "ee_turn_to_goal"),
+    )
+
+
 def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     """Return the signals of `velocity`: IMU, joints, the command; truth about the base for the critic."""
     joints = tuple(joint.name for joint in action_joints(robot, gripper=True))
@@ -154,6 +174,7 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
 
 
 VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
+    "pose": pose_vocabulary,
     "reach": reach_vocabulary,
     "velocity": velocity_vocabulary,
 }

@@ -58,7 +58,7 @@ class Config(Frozen):
         0.0,
         ge=0,
         le=500,
-        description="control rate [Hz]; 0: the task's, 25 for reach, 50 for velocity",
+        description="control rate [Hz]; 0: the task's, 25 for an arm, 50 for legs",
     )
     timestep_s: float = Field(
         0.005, gt=0, le=0.01, description="physics step of scene_train.xml [s], at most"

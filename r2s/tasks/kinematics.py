@@ -27,6 +27,85 @@ def chain_position(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array],
     Raises:
         R2SError: the chain moves with a joint that is not in `joints` (`R2S-TASK-003`).
     """
+    table = _table(chain, joints)
+
+    def carry(p: jax.Array, row: tuple[dict[str, jax.Array], jax.Array]):
+        return _point(p, *row), None
+
+    def position(q: jax.Array) -> jax.Array:
+        return jax.lax.scan(carry, jnp.zeros(3, jnp.float32), _rows(table, q))[0]
+
+    return position
+
+
+def chain_axes(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array], jax.Array]:
+    """Return f: positions (joints,) [rad or m] -> the tip's axes x, y, z (3, 3) in the base frame.
+
+    Row k is axis k, so the rows are the transpose of the rotation from tip to base. Carried like
+    `chain_position`; the third axis is the product of the first two.
+
+    Raises:
+        R2SError: the chain moves with a joint that is not in `joints` (`R2S-TASK-003`).
+    """
+    table = _table(chain, joints)
+
+    def carry(axes: tuple[jax.Array, ...], row: tuple[dict[str, jax.Array], jax.Array]):
+        return tuple(_direction(axis, *row) for axis in axes), None
+
+    def axes(q: jax.Array) -> jax.Array:
+        first = (jnp.array([1.0, 0.0, 0.0]), jnp.array([0.0, 1.0, 0.0]))
+        x, y = jax.lax.scan(carry, first, _rows(table, q))[0]
+        return jnp.stack([x, y, cross(x, y)])
+
+    return axes
+
+
+def turn_to(axes: jax.Array, goal_quat_wxyz: jax.Array) -> jax.Array:
+    """Return the turn (4,) that remains from a frame to an orientation: sine times axis, and cosine.
+
+    The axis is in the frame that both are given in. Smooth for every angle, unlike a rotation vector.
+
+    Args:
+        axes: (3, 3) axes of the frame, one a row.
+    """
+    wanted = quat_axes(goal_quat_wxyz)
+    sine = 0.5 * sum(cross(axes[k], wanted[k]) for k in range(3))
+    return jnp.append(sine, 0.5 * (jnp.sum(axes * wanted) - 1.0))
+
+
+def quat_axes(quat_wxyz: jax.Array) -> jax.Array:
+    """Return the axes x, y, z (3, 3), one a row, of the orientation `quat_wxyz` (4,)."""
+    w, x, y, z = quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(quat_wxyz**2)), 1e-6)
+    return jnp.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)],
+            [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)],
+            [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _point(p: jax.Array, link: dict[str, jax.Array], q: jax.Array) -> jax.Array:
+    """Return a point of a link's own frame in its parent's."""
+    moved = q - link["reference"]
+    turned = link["anchor"] + rotate_about(link["axis"], moved, p - link["anchor"])
+    p = jnp.where(link["hinge"], turned, p + link["axis"] * (moved * link["slide"]))
+    r = link["rotation"]
+    return link["translation"] + r[:, 0] * p[0] + r[:, 1] * p[1] + r[:, 2] * p[2]
+
+
+def _direction(d: jax.Array, link: dict[str, jax.Array], q: jax.Array) -> jax.Array:
+    d = jnp.where(link["hinge"], rotate_about(link["axis"], q - link["reference"], d), d)
+    r = link["rotation"]
+    return r[:, 0] * d[0] + r[:, 1] * d[1] + r[:, 2] * d[2]
+
+
+def _rows(table: dict[str, np.ndarray], q: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+    return jax.tree.map(jnp.asarray, table), q[table["index"]]
+
+
+def _table(chain: Chain, joints: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the links' constants, tip first, each stacked."""
     names = list(joints)
     missing = [name for name in chain.joints if name not in names]
     if missing:
@@ -38,21 +117,7 @@ def chain_position(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array],
             remedy="r2s build-scene --rebuild",
         )
     links = [_step(link, names) for link in reversed(chain.links)]
-    table = {name: np.stack([link[name] for link in links]) for name in links[0]}
-
-    def carry(p: jax.Array, row: tuple[dict[str, jax.Array], jax.Array]):
-        link, q = row
-        moved = q - link["reference"]
-        turned = link["anchor"] + rotate_about(link["axis"], moved, p - link["anchor"])
-        p = jnp.where(link["hinge"], turned, p + link["axis"] * (moved * link["slide"]))
-        r = link["rotation"]
-        return link["translation"] + r[:, 0] * p[0] + r[:, 1] * p[1] + r[:, 2] * p[2], None
-
-    def position(q: jax.Array) -> jax.Array:
-        rows = (jax.tree.map(jnp.asarray, table), q[table["index"]])
-        return jax.lax.scan(carry, jnp.zeros(3, jnp.float32), rows)[0]
-
-    return position
+    return {name: np.stack([link[name] for link in links]) for name in links[0]}
 
 
 def _step(link: Link, names: list[str]) -> dict[str, np.ndarray]:

@@ -27,6 +27,12 @@ REACH = TaskSpec(
     },
 )
 
+POSE = TaskSpec(
+    name="pose",
+    parameters={**REACH.parameters, "episode_s": 4.0, "tolerance_rad": 0.2},
+    weights={**REACH.weights, "facing": 1.0},
+)
+
 VELOCITY = TaskSpec(
     name="velocity",
     parameters={
@@ -90,6 +96,9 @@ KINDS = {
     for kind in (
         TaskKind(
             REACH, "r2s.tasks.reach:Reach", "arm", 25.0, 0.97, {"cpu": 256, "accelerator": 2048}
+        ),
+        TaskKind(
+            POSE, "r2s.tasks.pose:Pose", "arm", 25.0, 0.97, {"cpu": 512, "accelerator": 2048}
         ),
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,

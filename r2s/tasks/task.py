@@ -197,9 +197,11 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
                 remedy="use a robot with an end effector, or remove the signal from the observations",
             )
     along_chain = [s for s in wanted if s.derivation != "projected_gravity"]
-    tip = None
+    tip = axes = None
     if info.chain is not None and along_chain:
-        tip = kinematics.chain_position(info.chain, info.signal("joint_pos").elements)
+        joints = info.signal("joint_pos").elements
+        tip = kinematics.chain_position(info.chain, joints)
+        axes = kinematics.chain_axes(info.chain, joints)
 
     def complete(signals: Signals) -> dict[str, jax.Array]:
         result = dict(signals)
@@ -208,6 +210,9 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
             "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
             "ee_pos": lambda: end,
             "ee_to_goal": lambda: signals["goal_pos"] - end,
+            "ee_turn_to_goal": lambda: kinematics.turn_to(
+                axes(signals["joint_pos"]) if axes else jnp.eye(3), signals["goal_quat"]
+            ),
         }
         for signal in wanted:
             result[signal.name] = values[signal.derivation]()
