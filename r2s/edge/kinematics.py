@@ -79,7 +79,7 @@ class ForwardKinematics:
 def turn_to(rotation: np.ndarray, goal_quat_wxyz: np.ndarray) -> np.ndarray:
     """Return the turn (4,) that remains from a frame to an orientation: sine times axis, and cosine.
 
-    `rotation` is (3, 3), its columns the frame's axes; the axis of the turn is in the frame both are given in.
+    `rotation` is (3, 3), its columns the frame's axes; the axis is in the frame both are given in.
     """
     left = quat_matrix(goal_quat_wxyz) @ rotation.T
     sine = 0.5 * np.array(
