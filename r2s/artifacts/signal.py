@@ -14,7 +14,8 @@ class Signal(Frozen):
 
     Names in use: `joint_pos`, `joint_vel`, `joint_target` (last commanded joint positions),
     `last_action`, `ee_pos`, `goal_pos`, `ee_to_goal`, `goal_quat`, `ee_turn_to_goal`, `base_quat`,
-    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`. A task may add more.
+    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`. A task may add
+    more.
 
     Attributes:
         elements: names of its numbers, in order; joint signals list joint names.
