@@ -2,6 +2,9 @@
 
 Success: the episode ends without a fall, and the episode's mean errors of the planar velocity [m/s]
 and of the yaw rate [rad/s] are below their limits.
+
+Nobody drives a robot into a wall: a command that would leave the free floor (the scene's spawns say where
+that is) is turned inwards.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ from r2s.tasks.task import (
 
 NEEDED = ("joint_pos", "joint_vel", "base_quat", "base_lin_vel", "base_ang_vel", "base_height")
 COMMAND_DRAWS = 4  # three speeds and whether to stand
+LOOK_AHEAD_S = 0.6  # how far ahead a command has to stay on the free floor
+# A place is free within so many of the spawns' usual distances of one of them, and at least this near.
+FREE_SPACINGS, FREE_LEAST_M = 3.0, 0.1
+INWARDS_M = 0.5  # within about this distance the spawns' balance says where inwards is
 TRACKING_VARIANCE = 0.25  # (m/s)^2 and (rad/s)^2; as in legged_gym and mujoco_playground
 
 
@@ -92,6 +99,7 @@ TERMS: dict[str, RewardTerm] = {
 @dataclass(frozen=True)
 class Velocity(Bound):
     spawns: np.ndarray  # (m, 3) float32: x, y [m], yaw [rad], world frame
+    free_m: float  # how near a spawn the floor counts as free
     home_height_m: float
     home_joints: np.ndarray  # in the order of `joint_pos`
 
@@ -114,6 +122,7 @@ class Velocity(Bound):
                 remedy="r2s build-scene --task reach",
             )
         low, high = joint_limits(info)
+        spawns = np.asarray(scene.spawns, np.float32)
         home = {joint.name: joint.home for joint in info.robot.joints}
         order = [name.split("/")[-1] for name in info.signal("joint_pos").elements]
         joints = np.asarray([home[name] for name in order], np.float32)
@@ -122,7 +131,8 @@ class Velocity(Bound):
             info.control_s,
             low,
             high,
-            np.asarray(scene.spawns, np.float32),
+            spawns,
+            max(FREE_LEAST_M, FREE_SPACINGS * spacing_m(spawns[:, :2])),
             info.robot.base_height_m,
             joints,
         )
@@ -162,8 +172,9 @@ class Velocity(Bound):
             angular / age < self.number("success_error_rad_s")
         )
         terms = {name: term(self, moment) for name, term in TERMS.items()}
+        command = jnp.where(renew, self.command(uniform), state["command"])
         after = {
-            "command": jnp.where(renew, self.command(uniform), state["command"]),
+            "command": self.within_free(command, moment) if len(self.spawns) else command,
             "age": age,
             "linear_error": linear,
             "angular_error": angular,
@@ -179,6 +190,23 @@ class Velocity(Bound):
         half, zero = spawn[2] / 2, jnp.zeros(())
         turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
         return Start(joints, jnp.concatenate([spawn[:2], home.base[2:3], turn]))
+
+    def within_free(self, command: jax.Array, moment: Moment) -> jax.Array:
+        """Return the command (3,), its planar part turned inwards where it leaves the free floor."""
+        _, x, y = moment.signals["base_height"]
+        forward, sideways = heading(moment.signals["base_quat"])
+        here, free = jnp.stack([x, y]), jnp.asarray(self.spawns[:, :2])
+        ahead = here + LOOK_AHEAD_S * (command[0] * forward + command[1] * sideways)
+        leaves = jnp.min(jnp.sum((free - ahead) ** 2, axis=1)) > self.free_m**2
+        gap = free - here
+        weight = jnp.exp(-0.5 * jnp.sum(gap**2, axis=1) / INWARDS_M**2) + 1e-12
+        inwards = jnp.sum(weight[:, None] * gap, axis=0)
+        inwards = inwards / jnp.maximum(jnp.sqrt(jnp.sum(inwards**2)), 1e-6)
+        speed = jnp.sqrt(jnp.sum(command[:2] ** 2))
+        limit = jnp.array([self.number("forward_m_s"), self.number("sideways_m_s")])
+        turned = speed * jnp.stack([jnp.sum(inwards * forward), jnp.sum(inwards * sideways)])
+        planar = jnp.where(leaves, jnp.clip(turned, -limit, limit), command[:2])
+        return jnp.append(planar, command[2])
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the planar velocity error [m/s], base frame."""
@@ -196,3 +224,20 @@ class Velocity(Bound):
         )
         upright = -projected_gravity(moment.signals["base_quat"])[2]
         return low | (upright < jnp.cos(self.number("maximum_tilt_rad")))
+
+
+def spacing_m(xy: np.ndarray) -> float:
+    """Return the median distance of points (m, 2) to their nearest neighbour; 0 for fewer than two."""
+    from scipy.spatial import KDTree
+
+    if len(xy) < 2:
+        return 0.0
+    return float(np.median(KDTree(xy).query(xy, k=2)[0][:, 1]))
+
+
+def heading(quat_wxyz: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the unit vectors (2,) of a base's forward and left in the world's plane."""
+    w, x, y, z = quat_wxyz
+    forward = jnp.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)])
+    forward = forward / jnp.maximum(jnp.sqrt(jnp.sum(forward**2)), 1e-6)
+    return forward, jnp.stack([-forward[1], forward[0]])

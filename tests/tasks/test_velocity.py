@@ -12,23 +12,26 @@ from r2s.tasks.velocity import Velocity
 HOME_M = 0.3
 
 
-def task(spawns=((1.0, 2.0, 0.5),)):
+def task(spawns=(), free_m=0.3):
     spec = VELOCITY.model_copy(update={"parameters": {**VELOCITY.parameters, "command_s": 0.1}})
     joints = np.zeros(2, np.float32)
-    return Velocity(
-        spec, 0.02, joints - 1, joints + 1, np.float32(spawns).reshape(-1, 3), HOME_M, joints
-    )
+    rows = np.float32(spawns).reshape(-1, 3)
+    return Velocity(spec, 0.02, joints - 1, joints + 1, rows, free_m, HOME_M, joints)
 
 
-def moment(state, speed=(0.0, 0.0, 0.0), tilt=0.0, height=HOME_M, yaw_rate=0.0):
+def moment(
+    state, speed=(0.0, 0.0, 0.0), tilt=0.0, height=HOME_M, yaw_rate=0.0, at=(0.0, 0.0), yaw=0.0
+):
     quat = jnp.array([np.cos(tilt / 2), np.sin(tilt / 2), 0, 0])
+    if yaw:
+        quat = jnp.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
     signals = {
         "joint_pos": jnp.zeros(2),
         "joint_vel": jnp.zeros(2),
         "base_quat": quat,
         "base_lin_vel": jnp.array(speed),
         "base_ang_vel": jnp.array([0.0, 0.0, yaw_rate]),
-        "base_height": jnp.array([height, 0.0, 0.0]),
+        "base_height": jnp.array([height, *at]),
     }
     return Moment(signals, jnp.zeros(2), jnp.zeros(2), state)
 
@@ -90,7 +93,45 @@ def test_a_new_command_comes_on_time():
 
 def test_starts_stand_on_a_spawn_at_home_height():
     home = Start(jnp.zeros(2), jnp.array([0, 0, 0.33, 1, 0, 0, 0.0]))
-    start = task().start(jnp.array([0.0, 0.5, 0.5]), home)
+    start = task(((1.0, 2.0, 0.5),)).start(jnp.array([0.0, 0.5, 0.5]), home)
     np.testing.assert_allclose(start.base[:3], [1.0, 2.0, 0.33])
     np.testing.assert_allclose(start.base[3:], [np.cos(0.25), 0, 0, np.sin(0.25)], atol=1e-6)
     assert task(spawns=()).start(jnp.zeros(3), home).base is home.base
+
+
+def corridor(half_length_m=2.0, half_width_m=0.3, spacing_m=0.1):
+    """Spawns on a free strip along x, about the origin."""
+    x = np.arange(-half_length_m, half_length_m + 1e-6, spacing_m)
+    y = np.arange(-half_width_m, half_width_m + 1e-6, spacing_m)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return np.column_stack([grid, np.zeros(len(grid))])
+
+
+def commanded(command, **where):
+    """Return the command after one step in the corridor, which is free to 0.1 m beyond its spawns."""
+    t, state = task(corridor(), free_m=0.1), fresh(command)
+    return np.asarray(t.advance(moment(state, **where), jnp.zeros(4))[0]["command"])
+
+
+def test_a_command_along_the_free_floor_stays():
+    np.testing.assert_array_equal(commanded((0.8, 0.0, 0.3)), np.float32([0.8, 0.0, 0.3]))
+    # The robot's own forward counts: turned to +y, its sideways runs along the corridor.
+    np.testing.assert_array_equal(
+        commanded((0.0, 0.4, 0.0), yaw=np.pi / 2), np.float32([0.0, 0.4, 0.0])
+    )
+
+
+@pytest.mark.parametrize("end", [1.0, -1.0])
+def test_a_command_out_of_the_free_floor_is_turned_inwards(end):
+    for yaw in (0.0, 1.0, -2.5):
+        forward = 0.8 if np.cos(yaw) * end > 0 else -0.8
+        turned = commanded((forward, 0.0, 0.3), at=(end * 1.9, 0.0), yaw=yaw)
+        world_x = turned[0] * np.cos(yaw) - turned[1] * np.sin(yaw)
+        assert world_x * end < -0.2  # back along the corridor
+        assert abs(turned[0]) <= 0.8 and abs(turned[1]) <= 0.4 + 1e-6  # within the limits
+        assert turned[2] == np.float32(0.3)  # turning on the spot hits nothing
+
+
+def test_without_spawns_there_are_no_walls():
+    state = task().advance(moment(fresh((0.8, 0.4, 0.0)), at=(50.0, 0.0)), jnp.zeros(4))[0]
+    np.testing.assert_array_equal(state["command"], np.float32([0.8, 0.4, 0.0]))
