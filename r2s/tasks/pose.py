@@ -88,14 +88,13 @@ class Pose(Bound):
             )
         elements = info.signal("joint_pos").elements
         home = {joint.name: joint.home for joint in info.robot.joints}
-        joints = np.tile(np.float32([home[name] for name in elements]), (len(known), 1))
+        joints = np.tile(np.array([home[name] for name in elements], np.float32), (len(known), 1))
         joints[:, [elements.index(name) for name in info.actions.joints]] = known
         axes = chain_axes(info.chain, elements)
-        frames = np.asarray(jax.vmap(axes)(joints)).swapaxes(1, 2)
+        frames = np.asarray(jax.vmap(axes)(jnp.asarray(joints))).swapaxes(1, 2)
         turns = Rotation.from_matrix(frames).as_quat(canonical=True, scalar_first=True)
-        return cls(
-            spec, info.control_s, position.low, position.high, position, np.float32(turns), axes
-        )
+        low, high, turns = position.low, position.high, turns.astype(np.float32)
+        return cls(spec, info.control_s, low, high, position, turns, axes)
 
     @property
     def draws(self) -> Draws:
