@@ -60,9 +60,11 @@ def view(
         return Outcome(f"closed {file} of {chosen}")
     artifacts = family(store, digest)
     if train or (not browser and not port and not has_viser()):
+        if train and "scene" not in artifacts:
+            raise _no_training_model(kind, chosen)
         _picture(kind, artifacts, output, train, colliders, chosen)
-        more = "" if train else f"\nto look around in the browser: {EXTRA}"
-        return Outcome(f"no display here: {output}{more}", extra={"output": str(output)})
+        said = "no display here" if train else f"viser is not here ({EXTRA})"
+        return Outcome(f"{said}, a picture instead: {output}", extra={"output": str(output)})
     from r2s.report.viewing import View
 
     page = View(artifacts, port=port, colliders=colliders, seed=session.seed)
@@ -100,6 +102,16 @@ def _nothing_to_see(kind: str, chosen: str) -> R2SError:
         why="it stands nowhere yet",
         remedy="r2s build-scene --robot ROBOT.urdf && r2s view"
         + ("   # or r2s robot inspect" if kind == "robot" else ""),
+    )
+
+
+def _no_training_model(kind: str, chosen: str) -> R2SError:
+    return R2SError(
+        "R2S-CLI-027",
+        f"a {kind} has no training model",
+        where=chosen,
+        why="--train shows the model of a scene that training uses",
+        remedy="r2s view scene/NAME --train   # or without --train",
     )
 
 

@@ -67,3 +67,8 @@ def test_without_viser_there_is_a_picture_and_the_way_to_more(r2s, table: Path, 
     assert (table / "seen.png").read_bytes().startswith(b"\x89PNG")
     refused = r2s("view", "scan/table", "--browser")
     assert refused.code == 1 and "R2S-REPORT-010" in refused.err
+
+
+def test_only_scenes_have_a_training_model(r2s, table: Path):
+    said = r2s("view", "scan/table", "--train")
+    assert said.code == 1 and "R2S-CLI-027" in said.err and "scene/NAME" in said.err
