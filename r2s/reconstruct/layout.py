@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,7 +18,7 @@ from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level, find_levels
 from r2s.reconstruct.objects import Limits, find_objects, things_on
-from r2s.reconstruct.openings import Hole, blocks_a_passage, find_holes
+from r2s.reconstruct.openings import Hole, blocks_a_passage, find_holes, passages
 from r2s.reconstruct.panels import find_panels
 from r2s.reconstruct.parts import Part, all_geoms
 from r2s.reconstruct.planes import Plane
@@ -165,7 +166,7 @@ def build(
         ):
             draft.add(replace(part, parent=0))
     _absorb(draft, cloud, max(0.75 * cloud.voxel_m, cloud.tolerance_m))
-    _add_clutter(draft, walls, cloud, free, config, seed, terrain)
+    _add_clutter(draft, walls, holes, cloud, free, config, seed, terrain)
     _absorb(draft, cloud, 2 * cloud.merge_m)
     return draft
 
@@ -362,8 +363,9 @@ def _absorb(draft: Draft, cloud: Cloud, reach: float) -> None:
 
 
 def _add_clutter(
-    draft: Draft, walls, cloud: Cloud, free: FreeSpace, config, seed: int, terrain: Terrain | None
-) -> None:
+    draft: Draft, walls, holes: list[Hole], cloud: Cloud, free: FreeSpace, config, seed: int,
+    terrain: Terrain | None,
+) -> None:  # fmt: skip
     """Add what is left: turned slabs and voxel boxes, the best few within the geom budget."""
     rng = generator(seed, "reconstruct", "clutter")
     rest = np.flatnonzero(draft.available)
@@ -379,7 +381,8 @@ def _add_clutter(
         max(blocked, 0.1 * config.max_blocked_5cm),
     )
     boxes = find_panels(cloud, draft.available, free, min_area_m2=_PANEL_AREA_M2, rng=rng)
-    offers = offered(_clear_of_movables(boxes, draft), points, some_air)
+    keep_clear = [_movable_probes(draft), Sorted(passages(holes, cloud, free))]
+    offers = offered(_clear_of(boxes, keep_clear), points, some_air)
     taken: list[int] = []
     wanted = np.ones(len(points), bool)
     may_miss = int(_LEFT_OUT * config.max_missed_2cm * len(cloud.points))
@@ -392,7 +395,7 @@ def _add_clutter(
                 max_edge_m=edges * config.max_box_edge_m * scale,
                 least=int(_WORTH * len(cloud.points)), scale=scale, rng=rng,
             )  # fmt: skip
-        offers += offered(_clear_of_movables(boxes, draft), points, some_air)
+        offers += offered(_clear_of(boxes, keep_clear), points, some_air)
         taken = choose(
             offers, len(points), prices, budget=max(budget, 0),
             hard_budget=max(budget, 0) + (_STRETCH - 1) * config.max_static_geoms,
@@ -415,18 +418,22 @@ def _add_clutter(
         )
 
 
-def _clear_of_movables(boxes: list[Geom], draft: Draft) -> list[Geom]:
-    """Return the boxes that reach into no movable object: it would be stuck, or fly off."""
+def _clear_of(boxes: list[Geom], probes: Sequence[Sorted]) -> list[Geom]:
+    """Return the boxes that reach to none of the probes."""
+    return [
+        box for box in boxes if not any(len(each.within(box, _PROBE_M / 2)[0]) for each in probes)
+    ]
+
+
+def _movable_probes(draft: Draft) -> Sorted:
+    """Return points of the movable objects: one that a box reaches into would be stuck, or fly off."""
     inside = [
         sample_inside(geom, part.hulls, _PROBE_M)
         for part in draft.parts
         if part.mobility == "movable"
         for geom in part.geoms
     ]
-    if not inside:
-        return boxes
-    probes = Sorted(np.concatenate(inside))
-    return [box for box in boxes if not len(probes.within(box, _PROBE_M / 2)[0])]
+    return Sorted(np.concatenate([np.zeros((0, 3)), *inside]))
 
 
 def _open_air(cloud: Cloud, free: FreeSpace, rng) -> tuple[np.ndarray, np.ndarray]:

@@ -36,6 +36,8 @@ _FILLED = 0.6  # share of the rectangle that rays crossed
 _RETURNS = 0.1  # of all rays that meet the rectangle, those that may end in it
 _SAME_WALL_M = 0.6  # both sides of a wall are nearer to each other
 _PASSAGE_M = 0.4  # how far before and behind the wall a passage must be clear
+_DEPTHS = 41  # 2 cm apart: the thinnest slabs are 3 cm
+_CLEAR_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ class Hole:
         """Return (n, 3) points of the wall's frame in the world."""
         return local @ self.T_world_wall[:3, :3].T + self.T_world_wall[:3, 3]
 
-    def passage(self, spacing_m: float = _CELL_M) -> np.ndarray:
-        """Return (m, d, 3) world points of d depths before and behind each of m points of it."""
+    def passage(self, spacing_m: float = _CELL_M, depths: int = 9) -> np.ndarray:
+        """Return (m, depths, 3) world points, before and behind each of m points of it."""
         sides = [
             np.linspace(lo, hi, max(2, int((hi - lo) / spacing_m)) + 2)[1:-1]
             for lo, hi in zip(self.low, self.high, strict=True)
         ]
-        depth = np.linspace(-_PASSAGE_M, _PASSAGE_M, 9)
+        depth = np.linspace(-_PASSAGE_M, _PASSAGE_M, depths)
         x, y, z = np.meshgrid(*sides, depth, indexing="ij")
         points = self.to_world(np.column_stack([x.ravel(), y.ravel(), z.ravel()]))
         return points.reshape(-1, len(depth), 3)
@@ -113,6 +115,21 @@ def blocks_a_passage(plane: Plane, holes: Sequence[Hole], free: FreeSpace, noise
         if len(seen) and float((plane.height(seen) < -noise_m).mean()) > 0.02:
             return True
     return False
+
+
+def passages(holes: Sequence[Hole], cloud: Cloud, free: FreeSpace) -> np.ndarray:
+    """Return (n, 3) points of air that was seen in and about the openings, clear of every scan point.
+
+    So dense that no collider slips between them.
+    """
+    from scipy.spatial import KDTree
+
+    if not holes:
+        return np.zeros((0, 3))
+    points = np.concatenate([hole.passage(depths=_DEPTHS).reshape(-1, 3) for hole in holes])
+    points = points[free.contains(points)]
+    near, _ = KDTree(cloud.points).query(points, distance_upper_bound=_CLEAR_M)
+    return points[np.isinf(near)]
 
 
 def clear_fraction(hole: Hole, geoms: Sequence[Geom], hulls: Sequence[Hull]) -> float:

@@ -31,7 +31,7 @@ from r2s.reconstruct.surface import surface
 from r2s.reconstruct.terrain import find_terrain
 from r2s.reconstruct.visuals import own_surfaces, owners
 
-STAGE_VERSION: int = 6
+STAGE_VERSION: int = 7
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("numpy", "scipy", "open3d", "coacd", "trimesh", "pillow")
 

@@ -110,3 +110,32 @@ def test_a_rectangle_without_holes_keeps_its_area():
         covered = sum(np.all((probes > low) & (probes < high), axis=1) for low, high in pieces)
         assert (np.asarray(covered) <= 1).all()
         assert not np.asarray(covered)[np.all((probes > a) & (probes < b), axis=1)].any()
+
+
+def test_no_clutter_is_put_across_an_opening():
+    """What drift leaves in front of a wall is a slab as large as the wall, its door included."""
+    from r2s.reconstruct.cloud import Cloud
+    from r2s.reconstruct.freespace import FreeSpace
+    from r2s.reconstruct.layout import _clear_of
+    from r2s.reconstruct.openings import Hole, passages
+    from r2s.reconstruct.selection import Sorted
+
+    upright = np.eye(4)  # a wall in the plane y = 0, its frame's y up and z along the world's -y
+    upright[:3, :3] = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    hole = Hole(upright, np.array([-0.4, 0.0]), np.array([0.4, 2.0]), True, 500, 0)
+    jambs = np.array([[x, 0.0, z] for x in (-0.42, 0.42) for z in np.arange(0, 2, 0.02)])
+    none = np.zeros((len(jambs), 3))
+    cloud = Cloud(
+        jambs, none, none[:0], np.arange(len(jambs)), 0.02, 0.02, 0.003, np.ones(len(jambs))
+    )
+    free = FreeSpace(np.array([-2.0, -1.0, -0.1]), 0.05, np.ones((80, 40, 50), bool))
+    clear = [Sorted(passages([hole], cloud, free))]
+
+    def slab(x, y, wide):
+        return box((x, y, 1.0), (wide, 0.03, 2.0))
+
+    for y in np.linspace(-0.38, 0.38, 60):
+        assert _clear_of([slab(0.0, y, 2.4)], clear) == []
+        assert len(_clear_of([slab(0.9, y, 0.9)], clear)) == 1  # from the jamb on it may stand
+    closed = FreeSpace(free.origin, free.cell_m, np.zeros_like(free.grid))
+    assert len(_clear_of([slab(0.0, 0.1, 2.4)], [Sorted(passages([hole], cloud, closed))])) == 1
