@@ -155,7 +155,7 @@ class _Graph:
         step = self.node("Mul", [ACTION, scale], "action_scaled")
         base = (
             self.constant("action/offset", [actions.offset])
-            if actions.mode == "absolute"
+            if actions.mode != "relative"
             else PREVIOUS_TARGET
         )
         # Clip takes scalar bounds only, so limits per joint are a Max and a Min.
