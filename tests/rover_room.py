@@ -9,11 +9,15 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from r2s.artifacts.arrays import pack
 from r2s.artifacts.geometry import Geom, Range
+from r2s.artifacts.policy import NetworkSpec, Parity, Policy, PolicyInfo, TrainingSummary
 from r2s.artifacts.reconstruction import Body, Reconstruction, ReconstructionInfo, TwinAudit
 from r2s.artifacts.robot import Robot
 from r2s.artifacts.scene import Scene
 from r2s.core.context import StageContext
+from r2s.policy.graph import OPSET, build_graph
+from r2s.policy.metadata import deployment_metadata
 from r2s.sim.model import load_model
 
 URDF = Path(__file__).parent.parent / "samples" / "rover" / "rover.urdf"
@@ -112,3 +116,49 @@ def drive(model, data, left: float, right: float, seconds: float) -> None:
     data.ctrl[:] = left, right
     for _ in range(round(seconds / model.opt.timestep)):
         mujoco.mj_step(model, data)
+
+
+def steering(scene: Scene, ahead: float = 1.0, left: float = 2.0) -> Policy:
+    """Return a policy that was never trained: wheel speeds in proportion to where the goal is."""
+    info = scene.info
+    widths = [info.signal(name).width for name in info.observations]
+    first = sum(widths[: info.observations.index("base_to_goal")])
+    gain = np.zeros((sum(widths), 2))
+    gain[first : first + 2] = [[ahead, ahead], [-left, left]]  # the left wheel, the right wheel
+    weights = {
+        "actor/0/w": np.hstack([gain, -gain]), "actor/0/b": np.zeros(4),
+        "actor/1/w": np.vstack([np.eye(2), -np.eye(2)]), "actor/1/b": np.zeros(2),
+        "normalizer/mean": np.zeros(sum(widths)), "normalizer/std": np.ones(sum(widths)),
+    }  # fmt: skip
+    weights = {name: array.astype(np.float32) for name, array in weights.items()}
+    network = NetworkSpec(actor=(4,), critic=(4,), activation="relu")
+    joints = {joint.name: joint for joint in info.robot.joints}
+    moved = [joints[name] for name in info.actions.joints]
+    facts = {
+        "control_s": info.control_s,
+        "gains": {joint.name: (joint.kp, joint.kd) for joint in moved},
+        "limits": {j.name: (j.low, j.high, j.velocity, j.effort) for j in moved},
+        "home": {joint.name: joint.home for joint in moved},
+    }
+    observations = tuple(info.signal(name) for name in info.observations)
+    onnx = build_graph(
+        observations=observations, actions=info.actions, network=network, observation_clip=10.0,
+        weights=weights,
+        metadata=deployment_metadata(
+            robot=info.robot.name, task=info.task.model_dump(mode="json"), actions=info.actions,
+            chain=None, **facts,
+        ),
+    )  # fmt: skip
+    untrained = TrainingSummary(
+        engine="cpu", iterations=0, env_steps=0, copies=0, success_rate=0.0, return_mean=0.0,
+        crashes=0, episodes=0,
+    )  # fmt: skip
+    return Policy(
+        PolicyInfo(
+            robot=info.robot.name, task=info.task, observations=observations, critic=(),
+            actions=info.actions, chain=None, network=network, observation_clip=10.0,
+            randomization=info.randomization, training=untrained,
+            parity=Parity(vectors=0, max_abs=0.0, onnxruntime=""), onnx_opset=OPSET, **facts,
+        ),
+        pack(weights), onnx, b"",
+    )  # fmt: skip

@@ -55,13 +55,9 @@ def _not_rolling(robot: RobotInfo) -> str:
         return "is bolted down"
     if not robot.wheels:
         return "has no wheels that turn"
-    steers = robot.drive in ("differential", "omni") and _steers_by_speed(robot)
-    return "" if steers else f"steers its wheels ({robot.drive} drive): speeds alone do not turn it"
-
-
-def _steers_by_speed(robot: RobotInfo) -> bool:
-    """Whether nothing has to turn a wheel about a standing axis: its import says what does."""
-    return not any("steered by" in said for said in robot.evidence)
+    if robot.drive != "differential":
+        return f"has an {robot.drive} drive, and only wheels of a differential one steer by rolling"
+    return ""
 
 
 LACKS = {"arm": _not_an_arm, "legs": _not_legged, "base": _not_rolling}

@@ -229,7 +229,7 @@ def test_a_robot_on_wheels_gets_navigate_and_nothing_else():
         assert error.value.code == "R2S-SCENE-004"
     steered = info.model_copy(update={"drive": "ackermann"})
     legs = info.model_copy(update={"wheels": ()})
-    for robot, said in ((steered, "steers its wheels"), (legs, "no wheels that turn")):
+    for robot, said in ((steered, "ackermann drive"), (legs, "no wheels that turn")):
         with pytest.raises(R2SError, match=said):
             chosen_task("navigate", robot)
 
