@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -27,7 +28,7 @@ FRICTION = Range(value=0.6, low=0.3, high=1.0, source="table")
 SIDE = float(np.sqrt(0.5))
 
 
-def body(name: str, role: str, geom: Geom) -> Body:
+def body(name: str, role: Literal["floor", "wall", "clutter"], geom: Geom) -> Body:
     return Body(
         name=name, role=role, mobility="static", geoms=(geom,), fit=geom.shape, friction=FRICTION
     )

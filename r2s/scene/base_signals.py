@@ -103,7 +103,7 @@ def navigate_vocabulary(robot: Robot, control_s: float) -> Vocabulary:
         actions=wheel_speeds(wheels, measured.wheel_radius_m, info.action_scale),
         sensors=tuple(sensors),
         sites=((base, volume), *sites),
-        notes=(measured.scanner.evidence,),
+        notes=(measured.scanner.note,) if measured.scanner.note else (),
     )
 
 

@@ -39,14 +39,14 @@ class Scanner:
         rays: (n, 3) unit directions in that body's frame, from the base's x axis to the left; those that
             the robot itself is in the way of are left out, as a driver masks them.
         bearings: their names: degrees from straight ahead, to the left.
-        evidence: one sentence.
+        note: what the user should know of it, or "".
     """
 
     body: str
     position: Array
     rays: Array
     bearings: tuple[str, ...]
-    evidence: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def mobile_base(robot: Robot) -> MobileBase:
     axles = [data.joint(ROBOT_PREFIX + name).xanchor[2] for name in robot.info.wheels]
     solid = model.geom_rbound > 0
     top = float((data.geom_xpos[solid, 2] + model.geom_rbound[solid]).max(initial=0.0))
-    body, point, evidence = _scanner(model, data, robot)
+    body, point, note = _scanner(model, data, robot)
     rotation = data.xmat[body].reshape(3, 3)
     turn = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)
     world = np.stack([np.cos(turn), np.sin(turn), np.zeros(RAYS)], axis=1)
@@ -91,7 +91,7 @@ def mobile_base(robot: Robot) -> MobileBase:
         position=rotation.T @ (point - data.xpos[body]),
         rays=world[free] @ rotation,
         bearings=tuple(f"{round(np.degrees(a))}" for a in turn[free]),
-        evidence=f"{evidence}, {point[2]:.2f} m over the floor, {free.sum()} rays of {RAYS} free",
+        note=note if free.all() else f"the robot is in the way of {(~free).sum()} rays of {RAYS}",
     )
     return MobileBase(float(max(axles)), top, scanner)
 
@@ -113,7 +113,7 @@ def _standing(robot: Robot, exact: bool):
 
 
 def _scanner(model, data, robot: Robot) -> tuple[int, Array, str]:
-    """Return the body that carries the scanner, its point in the world, and why there."""
+    """Return the body that carries the scanner, its point in the world, and what to know of it."""
     base = model.body(ROBOT_PREFIX + robot.info.base_body).id
     for kind, count, at, axes, owner in (
         ("link", model.nbody, data.xpos, data.xmat, np.arange(model.nbody)),
@@ -124,6 +124,7 @@ def _scanner(model, data, robot: Robot) -> tuple[int, Array, str]:
             level = abs(axes[index].reshape(3, 3)[2, 2]) > UPRIGHT
             carried = model.body_weldid[owner[index]] == model.body_weldid[base]
             if _SCANNER.search(name.removeprefix(ROBOT_PREFIX)) and level and carried:
-                return int(owner[index]), at[index].copy(), f"scanner at {kind} {name}"
+                return int(owner[index]), at[index].copy(), ""
     point = data.xpos[base] * [1, 1, 0] + [0, 0, SCANNER_HEIGHT_M]
-    return base, point, "no link is called a scanner: one over the base's origin"
+    note = f"no link is called a scanner: one is assumed {SCANNER_HEIGHT_M:g} m over the floor"
+    return base, point, note
