@@ -12,7 +12,8 @@ import numpy as np
 
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_routes
-from r2s.scene.spawns import Spawns
+from r2s.scene.placement import yaw_quaternion
+from r2s.scene.spawns import BODY_MARGIN_M, Spawns
 from r2s.scene.twin import Twin
 
 MIN_ROUTES = 50
@@ -24,13 +25,11 @@ class Routes:
     """Attributes:
     starts: (n, 3) float32: x, y [m], yaw [rad], world frame.
     goals: (n, 2) float32 metres, world frame; row i is reached from row i of the starts.
-    connected: share of pairs of a start and a goal with a way between them.
     simple: share of the connected pairs at the wanted distance whose way is short enough.
     """
 
     starts: np.ndarray
     goals: np.ndarray
-    connected: float
     simple: float
 
 
@@ -53,7 +52,8 @@ def find_routes(
     Raises:
         R2SError: there are fewer than 50 (`R2S-SCENE-051`).
     """
-    at = spawns.poses[:, :2].astype(np.float64)
+    poses = with_room(twin, spawns.poses)
+    at = poses[:, :2].astype(np.float64)
     straight = np.linalg.norm(at[:, None] - at[None], axis=2)
     way = ways(spawns.free, spawns.cell_m, at)
     connected = np.isfinite(way)
@@ -61,19 +61,29 @@ def find_routes(
     simple = wanted & (way <= detour * straight)
     pairs = np.argwhere(simple)
     if len(pairs) < MIN_ROUTES:
-        why = f"{len(at)} places; of their pairs {connected.mean():.0%} are connected, "
-        why += (
-            f"{wanted.mean():.0%} and {nearest_m:g} to {farthest_m:g} m apart, {simple.mean():.0%} "
-        )
-        why += f"with a way at most {detour:g} times longer"
+        shares = [float(found.sum()) / max(found.size, 1) for found in (connected, wanted, simple)]
+        why = f"{len(at)} places; of their pairs {shares[0]:.0%} are connected, {shares[1]:.0%} are also "
+        why += f"{nearest_m:g} to {farthest_m:g} m apart, {shares[2]:.0%} with a way at most {detour:g} "
+        why += "times longer"
         raise no_routes(twin.robot.info, len(pairs), MIN_ROUTES, why)
     chosen = pairs[generator(seed, "scene", "routes").integers(0, len(pairs), count)]
     return Routes(
-        spawns.poses[chosen[:, 0]],
-        spawns.poses[chosen[:, 1], :2],
-        round(float(connected.mean()), 4),
+        poses[chosen[:, 0]],
+        poses[chosen[:, 1], :2],
         round(float(simple.sum() / max(wanted.sum(), 1)), 4),
     )
+
+
+def with_room(twin: Twin, poses: np.ndarray) -> np.ndarray:
+    """Return those of (m, 3) x, y, yaw at which the robot stays `BODY_MARGIN_M` off everything."""
+    probe = twin.probe(exact=True, clearance_m=BODY_MARGIN_M)
+    # Lifted off the floor, which is always near; the spawns are known to touch nothing as they stand.
+    height = twin.stance.position[2] + 1.1 * BODY_MARGIN_M
+    free = []
+    for x, y, yaw in poses.tolist():
+        probe.stand((x, y, height), yaw_quaternion(yaw))
+        free.append(probe.is_free())
+    return poses[np.array(free, bool)]
 
 
 def ways(free: np.ndarray, cell_m: float, at: np.ndarray) -> np.ndarray:
