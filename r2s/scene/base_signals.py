@@ -17,7 +17,7 @@ from r2s.scene.signals import XYZ, Vocabulary
 POSITION_NOISE_M, YAW_NOISE_RAD, POSE_LATENCY_S = 0.02, 0.02, (0.0, 0.05)
 # Small scanners (LD06, RPLIDAR A1) state 1-2 cm; a turn of 100 ms is read on its way.
 LASER_NOISE_M, LASER_LATENCY_S = 0.015, (0.0, 0.05)
-WHEEL_NOISE_RAD_S, WHEEL_LATENCY_S = 0.1, (0.0, 0.02)
+WHEEL_NOISE_RAD_S, WHEEL_LATENCY_S = 0.1, (0.01, 0.01)
 # The rays of a control period are cast this long before it ends: once, not in every physics step.
 LASER_AGE_S = 0.015
 # No faster than people like to meet a robot indoors, and never faster than this share of a motor's limit.

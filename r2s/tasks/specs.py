@@ -60,7 +60,7 @@ VELOCITY = TaskSpec(
 NAVIGATE = TaskSpec(
     name="navigate",
     parameters={
-        "episode_s": 15.0,
+        "episode_s": 12.0,
         "tolerance_m": 0.2,
         # Success is the tolerance held this long, slower than this, at the end, and nothing touched.
         "hold_s": 0.5,
