@@ -5,5 +5,6 @@ Reading order: `stage` (table of contents), `environment` (bodies of the place),
 (the MJCF text), `twin` (both models), `probe` (questions about collisions), `distance` (points to
 colliders), `surfaces` (level ground), `placement` and `near` (where a robot stands, what is near),
 `settle` (does it stay?), `goals`, `spawns` and `routes` (samples), `signals`, `mobile_base`,
-`base_signals`, `randomization` (what a task may use, what varies), `audit` (do the twins agree?), `speed`, `camera`, `errors`.
+`base_signals`, `randomization` (what a task may use, what varies), `audit` (do the twins agree?),
+`speed`, `camera`, `errors`.
 """
