@@ -119,11 +119,11 @@ def drive(model, data, left: float, right: float, seconds: float) -> None:
         mujoco.mj_step(model, data)
 
 
-def steering(scene: Scene, ahead: float = 1.0, left: float = 2.0) -> Policy:
+def steering(scene: Scene, ahead: float = 1.0, left: float = 1.5) -> Policy:
     """Return a policy that was never trained: wheel speeds in proportion to where the goal is."""
     info = scene.info
     widths = [info.signal(name).width for name in info.observations]
-    first = sum(widths[: info.observations.index("base_to_goal")])
+    first = sum(widths[: info.observations.index("goal_direction")])
     gain = np.zeros((sum(widths), 2))
     gain[first : first + 2] = [[ahead, ahead], [-left, left]]  # the left wheel, the right wheel
     weights = {

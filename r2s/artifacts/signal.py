@@ -14,7 +14,7 @@ class Signal(Frozen):
 
     Names in use: `joint_pos`, `joint_vel`, `joint_target` (last commanded joint positions),
     `last_action`, `ee_pos`, `goal_pos`, `ee_to_goal`, `base_quat`, `base_ang_vel`, `base_lin_vel`,
-    `projected_gravity`, `command_velocity`, `base_height`; of a mobile base `base_pos`, `base_to_goal`,
+    `projected_gravity`, `command_velocity`, `base_height`; of a mobile base `base_pos`, `goal_direction`,
     `laser_ranges` (-1 where nothing came back), `laser_nearness` and `bumps`. A task may add more.
 
     Attributes:
@@ -25,7 +25,7 @@ class Signal(Frozen):
             function that edge and tasks both have, or `privileged` (simulator truth: critic, reward
             and success only; an actor that asks for one is refused).
         derivation: for `derived`: `ee_pos` or `ee_to_goal` (forward kinematics along the scene's chain),
-            `projected_gravity` (from `base_quat`), `base_to_goal` (from `base_pos`, `base_quat` and
+            `projected_gravity` (from `base_quat`), `goal_direction` (from `base_pos`, `base_quat` and
             `goal_pos`), `laser_nearness` (from `laser_ranges`). Else "".
         sensors: MJCF sensor names whose data, concatenated, is this signal; empty where the signal is
             not a sensor (commands, last action, derived).

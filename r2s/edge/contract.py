@@ -20,7 +20,7 @@ SOURCES = {
     "ee_pos": ("joint_pos",),
     "ee_to_goal": ("joint_pos", "goal_pos"),
     "projected_gravity": ("base_quat",),
-    "base_to_goal": ("base_pos", "base_quat", "goal_pos"),
+    "goal_direction": ("base_pos", "base_quat", "goal_pos"),
     "laser_nearness": ("laser_ranges",),
 }
 MODES = ("absolute", "relative", "velocity")

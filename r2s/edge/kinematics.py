@@ -87,15 +87,19 @@ def projected_gravity(base_quat_wxyz: np.ndarray) -> np.ndarray:
     return -np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
 
 
-def base_to_goal(
+def goal_direction(
     base_pos: np.ndarray, base_quat_wxyz: np.ndarray, goal_pos: np.ndarray
 ) -> np.ndarray:
-    """Return the goal (2,) [m] ahead and to the left of a base (3,) at a heading; all in the world."""
+    """Return (2,) where a goal (2,) is from a base (3,) in the world: ahead, left; 0 there, 1 far away.
+
+    The vector to it, divided by its length and `HALF_NEAR_M`: the last decimetres get most of the scale.
+    """
     w, x, y, z = base_quat_wxyz / np.linalg.norm(base_quat_wxyz)
     cosine, sine = 1 - 2 * (y * y + z * z), 2 * (x * y + w * z)
     length = math.hypot(cosine, sine)
     east, north = goal_pos[0] - base_pos[0], goal_pos[1] - base_pos[1]
-    return np.array([cosine * east + sine * north, cosine * north - sine * east]) / length
+    ahead, left = cosine * east + sine * north, cosine * north - sine * east
+    return np.array([ahead, left]) / length / (HALF_NEAR_M + math.hypot(east, north))
 
 
 def laser_nearness(ranges: np.ndarray) -> np.ndarray:

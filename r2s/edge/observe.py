@@ -13,7 +13,7 @@ import numpy as np
 
 from .contract import REMEMBERED, Contract, SignalSpec
 from .errors import EdgeError
-from .kinematics import ForwardKinematics, base_to_goal, laser_nearness, projected_gravity
+from .kinematics import ForwardKinematics, goal_direction, laser_nearness, projected_gravity
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Observer:
             return memory[name][self._memory_orders[name]]
         if signal.derivation == "projected_gravity":
             return projected_gravity(values["base_quat"])
-        if signal.derivation == "base_to_goal":
-            return base_to_goal(values["base_pos"], values["base_quat"], values["goal_pos"])
+        if signal.derivation == "goal_direction":
+            return goal_direction(values["base_pos"], values["base_quat"], values["goal_pos"])
         if signal.derivation == "laser_nearness":
             return laser_nearness(values["laser_ranges"])
         if signal.derivation:

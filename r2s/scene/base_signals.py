@@ -78,8 +78,8 @@ def navigate_vocabulary(robot: Robot, control_s: float) -> Vocabulary:
         ),
         Signal(name="goal_pos", elements=("x", "y"), unit="m", frame="world", kind="measured"),
         Signal(
-            name="base_to_goal", elements=("ahead", "left"), unit="m", frame="robot_base",
-            kind="derived", derivation="base_to_goal",
+            name="goal_direction", elements=("ahead", "left"), unit="1", frame="robot_base",
+            kind="derived", derivation="goal_direction",
         ),
         Signal(
             name=LASER, elements=measured.scanner.bearings, unit="m", frame="robot_base",
@@ -98,7 +98,7 @@ def navigate_vocabulary(robot: Robot, control_s: float) -> Vocabulary:
     )  # fmt: skip
     return Vocabulary(
         signals=signals,
-        observations=("laser_nearness", "base_to_goal", "joint_vel", "last_action"),
+        observations=("laser_nearness", "goal_direction", "joint_vel", "last_action"),
         critic=("base_lin_vel",),
         actions=wheel_speeds(wheels, measured.wheel_radius_m, info.action_scale),
         sensors=tuple(sensors),

@@ -100,6 +100,14 @@ def base_to_goal(base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.A
     return jnp.stack([cosine * east + sine * north, cosine * north - sine * east]) / length
 
 
+def goal_direction(
+    base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.Array
+) -> jax.Array:
+    """Return (2,) where a goal is: ahead, left; 0 there, 1 far away. See `r2s.edge.kinematics`."""
+    to_goal = base_to_goal(base_pos, base_quat_wxyz, goal_pos)
+    return to_goal / (HALF_NEAR_M + jnp.sqrt(jnp.sum(to_goal**2)))
+
+
 def laser_nearness(ranges: jax.Array) -> jax.Array:
     """Return (n,) 1 at the scanner, falling with distance [m] to what nothing within `LASER_RANGE_M` is.
 

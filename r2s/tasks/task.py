@@ -207,7 +207,7 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
         end = tip(signals["joint_pos"]) if tip else jnp.zeros(3)
         values = {
             "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
-            "base_to_goal": lambda: kinematics.base_to_goal(
+            "goal_direction": lambda: kinematics.goal_direction(
                 signals["base_pos"], signals["base_quat"], signals["goal_pos"]
             ),
             "laser_nearness": lambda: kinematics.laser_nearness(signals["laser_ranges"]),

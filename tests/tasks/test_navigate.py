@@ -90,8 +90,8 @@ def test_derived_signals_are_the_same_on_the_robot_and_in_training():
     for _ in range(50):
         position, goal = random.uniform(-5, 5, 3), random.uniform(-5, 5, 2)
         quat = random.normal(size=4) * [1, 0.05, 0.05, 1]
-        on_robot = edge.base_to_goal(position, quat, goal)
-        in_training = kinematics.base_to_goal(*map(jnp.float32, (position, quat, goal)))
+        on_robot = edge.goal_direction(position, quat, goal)
+        in_training = kinematics.goal_direction(*map(jnp.float32, (position, quat, goal)))
         np.testing.assert_allclose(in_training, on_robot, atol=2e-5)
     ranges = np.concatenate([random.uniform(-2, 8, 100), [np.inf, np.nan, 0.0, -1.0, 5.0]])
     np.testing.assert_allclose(
@@ -102,11 +102,12 @@ def test_derived_signals_are_the_same_on_the_robot_and_in_training():
 def test_a_goal_ahead_is_ahead_and_a_goal_to_the_left_is_left():
     def seen(yaw, goal):
         quat = np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
-        return edge.base_to_goal(np.array([1.0, 2.0, 0.1]), quat, np.array(goal))
+        return edge.goal_direction(np.array([1.0, 2.0, 0.1]), quat, np.array(goal))
 
-    np.testing.assert_allclose(seen(0.0, (3.0, 2.0)), [2.0, 0.0], atol=1e-12)
-    np.testing.assert_allclose(seen(np.pi / 2, (1.0, 3.0)), [1.0, 0.0], atol=1e-12)
-    np.testing.assert_allclose(seen(np.pi / 2, (0.0, 2.0)), [0.0, 1.0], atol=1e-12)
+    np.testing.assert_allclose(seen(0.0, (3.0, 2.0)), [2.0 / 2.5, 0.0], atol=1e-12)
+    np.testing.assert_allclose(seen(np.pi / 2, (1.0, 2.5)), [0.5, 0.0], atol=1e-12)
+    np.testing.assert_allclose(seen(np.pi / 2, (0.0, 2.0)), [0.0, 1.0 / 1.5], atol=1e-12)
+    np.testing.assert_allclose(seen(0.7, (1.0, 2.0)), [0.0, 0.0], atol=1e-12)
 
 
 def test_wheel_speeds_drive_ahead_and_turn_the_way_they_should(scene):
@@ -245,3 +246,11 @@ def test_a_scanner_inside_the_robot_is_refused():
     with pytest.raises(R2SError, match="pass the robot itself") as error:
         mobile_base(replace(robot, files={**robot.files, "robot.xml": xml}))
     assert error.value.code == "R2S-SCENE-050"
+
+
+def test_a_film_shows_the_goal_on_the_floor(scene, task):
+    from r2s.report.film import goal_marks
+
+    mark = goal_marks(scene, {"goal_pos": task.goals[0]})
+    assert mark is not None
+    np.testing.assert_allclose(mark, [[*task.goals[0], 0.0]], atol=0.005)
