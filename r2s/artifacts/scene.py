@@ -27,7 +27,7 @@ class TaskSpec(Frozen):
     """Which task, and its numbers. `r2s.tasks` knows what they mean.
 
     Attributes:
-        name: `reach` or `velocity`.
+        name: `reach`, `velocity` or `navigate`.
         parameters: the task's own numbers (`tolerance_m`, `episode_s`, ...).
         weights: reward term name to weight.
     """
@@ -101,12 +101,12 @@ class Scene:
     info: see `SceneInfo`.
     files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
         this folder.
-    goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals
-        (n is 0 for tasks without goals).
+    goals: (n, 3) float32, metres, robot base frame at home: reachable, collision-free goals of an end
+        effector, or of a base on the floor (n is 0 for tasks without goals).
     goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
         each goal, the proof that it is reachable.
     spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
-        start (m is 0 for fixed bases).
+        start (m is 0 for fixed bases). Where a base has goals, row i of both is a route.
     """
 
     KIND: ClassVar[str] = "scene"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -14,8 +14,9 @@ class Signal(Frozen):
 
     Names in use: `joint_pos`, `joint_vel`, `joint_target` (last commanded joint positions),
     `last_action`, `ee_pos`, `goal_pos`, `ee_to_goal`, `goal_quat`, `ee_turn_to_goal`, `base_quat`,
-    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`. A task may add
-    more.
+    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`; of a mobile
+    base `base_pos`, `goal_direction`, `laser_ranges` (-1 where nothing came back), `laser_nearness` and
+    `bumps`. A task may add more.
 
     Attributes:
         elements: names of its numbers, in order; joint signals list joint names.
@@ -25,7 +26,8 @@ class Signal(Frozen):
             function that edge and tasks both have, or `privileged` (simulator truth: critic, reward
             and success only; an actor that asks for one is refused).
         derivation: for `derived`: `ee_pos`, `ee_to_goal` or `ee_turn_to_goal` (forward kinematics along the
-            scene's chain), `projected_gravity` (from `base_quat`). Else "".
+            scene's chain), `projected_gravity` (from `base_quat`), `goal_direction` (from `base_pos`,
+            `base_quat` and `goal_pos`), `laser_nearness` (from `laser_ranges`). Else "".
         sensors: MJCF sensor names whose data, concatenated, is this signal; empty where the signal is
             not a sensor (commands, last action, derived).
         noise_sigma: standard deviation of the sensor's noise, in `unit`.
@@ -56,15 +58,20 @@ class Signal(Frozen):
 
 
 class ActionSpec(Frozen):
-    """What the policy's raw action in [-1, 1] means as joint position targets.
+    """What the policy's raw action in [-1, 1] means as targets of the joints.
 
-    `absolute`: target = offset + scale * action. `relative`: target = joint_target + scale * action.
-    Both are clipped to [low, high]. All lists follow `joints`.
+    `absolute`: position = offset + scale * action. `relative`: position = joint_target + scale * action.
+    `velocity`: speed = offset + scale * action, for joints whose actuator takes a velocity (wheels).
+    All are clipped to [low, high]. All lists follow `joints`.
     """
 
     joints: tuple[str, ...]
-    mode: Literal["absolute", "relative"]
+    mode: Literal["absolute", "relative", "velocity"]
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    def holding(self, positions: Any) -> Any:
+        """Return the targets (..., joints) that keep the joints where they are, with numpy or JAX."""
+        return 0.0 * positions if self.mode == "velocity" else positions

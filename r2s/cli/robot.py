@@ -12,7 +12,7 @@ from r2s.cli.session import Session
 from r2s.core.errors import R2SError, UsageError
 
 if TYPE_CHECKING:
-    from r2s.artifacts.robot import Robot
+    from r2s.artifacts.robot import Robot, RobotInfo
     from r2s.store.store import Stored
 
 CONFIGS = ("robot",)
@@ -55,15 +55,15 @@ def robot(
         raise _no_picture(output, "its name must end in .png")
     if inspecting and (held := _stored(session, names[0])) is not None:
         made = decoded(held)
-        return _inspected(made, names[0], output, _following(names[0], made.info.base))
+        return _inspected(made, names[0], output, _following(names[0], made.info))
     store = session.store(create=True)
     step = graph.robot(graph.description(names[0]), session.settings())
     result = session.execute(store, step, force=force)[-1]
     held = store.get(result.digest)
     repairs = held.config["repairs"]
-    following = _following(str(result.ref), held.config["base"])
+    made = decoded(held)
+    following = _following(str(result.ref), made.info)
     if inspecting:
-        made = decoded(held)
         return _inspected(made, describe(result), output, following)
     lines = [
         printable(f"  repaired {each['element']}: {each['rule']} ({each['reason']})")
@@ -82,10 +82,10 @@ def _stored(session: Session, name: str) -> Stored | None:
     return store.get(store.resolve(name))
 
 
-def _following(ref: str, base: str) -> str:
+def _following(ref: str, robot: RobotInfo) -> str:
     from r2s.scene.ability import natural_task
 
-    return f"r2s build-scene --robot {ref} --task {natural_task(base)}"
+    return f"r2s build-scene --robot {ref} --task {natural_task(robot)}"
 
 
 def _inspected(made: Robot, said: str, output: Path | None, following: str) -> Outcome:

@@ -21,7 +21,10 @@ SOURCES = {
     "ee_to_goal": ("joint_pos", "goal_pos"),
     "ee_turn_to_goal": ("joint_pos", "goal_quat"),
     "projected_gravity": ("base_quat",),
+    "goal_direction": ("base_pos", "base_quat", "goal_pos"),
+    "laser_nearness": ("laser_ranges",),
 }
+MODES = ("absolute", "relative", "velocity")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class SignalSpec:
 
 @dataclass(frozen=True)
 class Actions:
-    """Raw action in [-1, 1] to joint position targets; arrays are (joints,) float64."""
+    """Raw action in [-1, 1] to joint targets; arrays are (joints,) float64.
+
+    Targets are positions, in mode `velocity` speeds [rad/s or m/s], and low and high are theirs.
+    """
 
     joints: tuple[str, ...]
     mode: str
@@ -51,6 +57,19 @@ class Actions:
     offset: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    @property
+    def of_speed(self) -> bool:
+        return self.mode == "velocity"
+
+    @property
+    def command(self) -> str:
+        """What a transport is told to follow: `position` or `velocity`."""
+        return "velocity" if self.of_speed else "position"
+
+    def holding(self, target: np.ndarray) -> np.ndarray:
+        """Return the target that stays where it is: a position itself, of a wheel no speed."""
+        return np.zeros_like(target) if self.of_speed else target
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,12 @@ class Contract:
     effort: np.ndarray
     home: np.ndarray
     safety: SafetySpec = field(default_factory=lambda: SafetySpec(0.1, 0.02))
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what targets may be at most, (low, high): the actions' limits within the joints'."""
+        actions, speed = self.actions, self.velocity
+        low, high = (-speed, speed) if actions.of_speed else (self.low, self.high)
+        return np.maximum(actions.low, low), np.minimum(actions.high, high)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -181,7 +206,7 @@ def _actions(item: Mapping[str, Any]) -> Actions:
         if array.shape != (n,):
             raise ValueError(f"actions.{name} has {array.size} values for {n} joints")
         arrays[name] = array
-    if item["mode"] not in ("absolute", "relative"):
+    if item["mode"] not in MODES:
         raise ValueError(f"actions.mode is {item['mode']!r}")
     return Actions(joints=tuple(item["joints"]), mode=item["mode"], **arrays)
 
@@ -213,7 +238,7 @@ def _check_numbers(contract: Contract) -> None:
     actions = contract.actions
     arrays = (actions.scale, actions.offset, actions.low, actions.high, contract.velocity)
     arrays += (contract.kp, contract.kd, contract.low, contract.high, contract.effort)
-    low, high = np.maximum(actions.low, contract.low), np.minimum(actions.high, contract.high)
+    low, high = contract.bounds()
     if (
         not all(np.isfinite(array).all() for array in arrays)
         or not np.isfinite(contract.control_s)

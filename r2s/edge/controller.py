@@ -20,8 +20,10 @@ class Tick:
     """What one tick did.
 
     Attributes:
-        verdict: RUN, HOLD (target repeats the last one), DAMP or FAULT (no position target is followed).
-        target: (joints,) float64 [rad or m], order of the contract's actions.
+        verdict: RUN, HOLD (target repeats the last position, a wheel stops), DAMP or FAULT (no target is
+            followed).
+        target: (joints,) float64 [rad or m; in mode `velocity` rad/s or m/s], order of the contract's
+            actions.
         action: (joints,) float32 of the policy, or None where it was not asked.
         observation: input name to (1, width) float32, or None.
     """
@@ -97,7 +99,7 @@ class Controller:
         gravity = projected_gravity(values["base_quat"]) if "base_quat" in values else None
         verdict = self.envelope.check_reading(values, q, now_s - reading.stamp_s, gravity)
         if verdict is not Verdict.RUN:
-            return Tick(verdict, self.target, None, None)
+            return Tick(verdict, self._hold(), None, None)
         memory = {PREVIOUS_TARGET: self.target, "last_action": self.action}
         feed = self.observer.assemble(values, memory)
         if self._feeds_target and PREVIOUS_TARGET not in feed:
@@ -105,7 +107,7 @@ class Controller:
         action, wanted = self._policy(feed)
         verdict = self.envelope.check_action(action, wanted)
         if verdict is not Verdict.RUN:
-            return Tick(verdict, self.target, action, feed)
+            return Tick(verdict, self._hold(), action, feed)
         target = wanted.astype(np.float64)
         if blend < 1.0 and hold is not None:
             target = hold + blend * (target - hold)
@@ -114,7 +116,12 @@ class Controller:
         verdict = self.envelope.check_effort(target, q, qd)
         if verdict is Verdict.RUN:
             self.target, self.action = target, _unit(action)
-        return Tick(verdict, self.target, action, feed)
+        return Tick(verdict, self.target if verdict is Verdict.RUN else self._hold(), action, feed)
+
+    def _hold(self) -> np.ndarray:
+        """Stay: the last position is repeated, a speed ends. Returns the target."""
+        self.target = self.contract.actions.holding(self.target)
+        return self.target
 
 
 def _unit(action: np.ndarray) -> np.ndarray:

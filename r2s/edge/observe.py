@@ -13,7 +13,13 @@ import numpy as np
 
 from .contract import REMEMBERED, Contract, SignalSpec
 from .errors import EdgeError
-from .kinematics import ForwardKinematics, projected_gravity, turn_to
+from .kinematics import (
+    ForwardKinematics,
+    goal_direction,
+    laser_nearness,
+    projected_gravity,
+    turn_to,
+)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,10 @@ class Observer:
             return memory[name][self._memory_orders[name]]
         if signal.derivation == "projected_gravity":
             return projected_gravity(values["base_quat"])
+        if signal.derivation == "goal_direction":
+            return goal_direction(values["base_pos"], values["base_quat"], values["goal_pos"])
+        if signal.derivation == "laser_nearness":
+            return laser_nearness(values["laser_ranges"])
         if signal.derivation:
             assert self._kinematics is not None
             joints = values["joint_pos"][self._chain_order]

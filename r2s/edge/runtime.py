@@ -4,8 +4,9 @@
                                   ^                                            |
                                   +--------------- reset --------------- DAMP, FAULT (latched)
 
-STANDBY holds the measured pose; BLEND moves from it to the policy; DEGRADED repeats the last target; DAMP
-brakes with velocity gain only. The transport is also the clock, so a simulated robot has its own time.
+STANDBY holds the measured pose; BLEND moves from it to the policy; DEGRADED repeats the last position; DAMP
+brakes with velocity gain only. Wheels, which take a speed, stand still in all of these but BLEND. The
+transport is also the clock, so a simulated robot has its own time.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ class Command:
     """What goes to the motors.
 
     Attributes:
-        mode: `position` (follow `target`) or `damp` (no position gain, velocity gain only).
+        mode: `position` or `velocity` (follow `target`), or `damp` (no position gain, velocity gain only:
+            what turns comes to rest).
         joints: names, in the order of the arrays.
-        target: (joints,) float64 [rad or m].
+        target: (joints,) float64 [rad or m; rad/s or m/s in mode `velocity`].
         kp, kd: (joints,) gains the policy was trained with.
     """
 
@@ -94,7 +96,8 @@ class Runtime:
         self.state = State.UNCONFIGURED
         self.reason = ""
         self._controller: Controller | None = None
-        self._hold = contract.home
+        self._hold = contract.actions.holding(contract.home)
+        self._follows = contract.actions.command
         self._blend_ticks = max(0, round(contract.safety.blend_s / contract.control_s))
         self._since_start = 0
 
@@ -115,7 +118,7 @@ class Runtime:
         self._expect(State.INACTIVE)
         self._hold = self.controller.reset(self.transport.read())
         self.state = State.STANDBY
-        self._send("position", self._hold)
+        self._send(self._follows, self._hold)
 
     def start(self) -> None:
         """STANDBY -> BLEND (or ACTIVE where the contract has no blend)."""
@@ -124,11 +127,11 @@ class Runtime:
         self.state = State.BLEND if self._blend_ticks else State.ACTIVE
 
     def stop(self) -> None:
-        """Any moving state -> STANDBY, holding the last target."""
+        """Any moving state -> STANDBY, holding the last position; wheels stop."""
         self._expect(*MOVING)
-        self._hold = self.controller.target
+        self._hold = self.contract.actions.holding(self.controller.target)
         self.state = State.STANDBY
-        self._send("position", self._hold)
+        self._send(self._follows, self._hold)
 
     def reset(self) -> None:
         """The operator clears a latch: DAMP, FAULT or STANDBY -> INACTIVE."""
@@ -141,7 +144,7 @@ class Runtime:
         begin_s = self.transport.now_s()
         tick = None
         if self.state is State.STANDBY:
-            self._send("position", self._hold)
+            self._send(self._follows, self._hold)
         elif self.state in (State.DAMP, State.FAULT):
             self._send("damp", self.controller.target)
         elif self.state in MOVING:
@@ -184,7 +187,8 @@ class Runtime:
             envelope = self.controller.envelope
             count = envelope.counts[envelope.reason]
             self.reason = f"guard {envelope.reason!r} latched after {count} violations"
-        self._send("damp" if self.state in (State.DAMP, State.FAULT) else "position", tick.target)
+        stopped = self.state in (State.DAMP, State.FAULT)
+        self._send("damp" if stopped else self._follows, tick.target)
         self.log.append(
             {
                 "t": now_s,

@@ -1,7 +1,8 @@
 """The envelope between policy and motors. It knows no neural network and trusts nothing it is given.
 
 Laws (property-tested): every command it lets through is finite, inside the joint limits minus the margin,
-and within velocity limit x period of the command before; once latched it never lets a policy through until
+and within velocity limit x period of the command before (a speed: within the step that reverses it in
+`REVERSAL_S`); once latched it never lets a policy through until
 it is reset. A guard says what a violation means for the tick, and latches after so many in a window of ticks.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from .contract import Contract
 
 STILL_FRACTION = 0.02  # of the velocity limit: slower is standing still
+REVERSAL_S = 0.2  # in which a commanded speed may go from one of its limits to the other
 
 
 class Verdict(IntEnum):
@@ -75,11 +77,12 @@ class Envelope:
 
     def __init__(self, contract: Contract):
         margin = contract.safety.position_margin
-        actions = contract.actions
-        low, high = np.maximum(actions.low, contract.low), np.minimum(actions.high, contract.high)
+        low, high = contract.bounds()
         self.low = np.minimum(low + margin, 0.5 * (low + high))
         self.high = np.maximum(high - margin, 0.5 * (low + high))
         self.step = contract.velocity * contract.control_s
+        if contract.actions.of_speed:
+            self.step = (self.high - self.low) * contract.control_s / REVERSAL_S
         self._contract = contract
         self._guards = guards(contract)
         self._effort = np.where(contract.effort > 0, contract.effort, np.inf)
@@ -99,8 +102,8 @@ class Envelope:
         self.reason = ""
 
     def start(self, q: np.ndarray) -> np.ndarray:
-        """Return the first target: the measured pose, moved inside the limits."""
-        return np.clip(q, self.low, self.high)
+        """Return the first target: the measured pose, of wheels no speed, moved inside the limits."""
+        return np.clip(self._contract.actions.holding(q), self.low, self.high)
 
     def check_reading(
         self,
@@ -122,7 +125,10 @@ class Envelope:
         worst = _graver(worst, self.note("joint_jump", jumped))
         self._q = q
         slack, contract = safety.position_slack, self._contract
-        outside = bool(((q < contract.low - slack) | (q > contract.high + slack)).any())
+        # What takes a speed turns without end.
+        outside = not contract.actions.of_speed and bool(
+            ((q < contract.low - slack) | (q > contract.high + slack)).any()
+        )
         worst = _graver(worst, self.note("joint_position", outside))
         if gravity is not None and safety.tilt_max_rad > 0:
             tilted = -float(gravity[2]) < np.cos(safety.tilt_max_rad)
@@ -149,7 +155,7 @@ class Envelope:
     def check_effort(self, target: np.ndarray, q: np.ndarray, qd: np.ndarray | None) -> Verdict:
         """Estimate PD torque; a joint that pushes at its limit and does not move is stalled."""
         contract = self._contract
-        torque = contract.kp * (target - q)
+        torque = contract.kd * target if contract.actions.of_speed else contract.kp * (target - q)
         if qd is not None:
             torque = torque - contract.kd * qd
         pushing = np.abs(torque) >= self._effort

@@ -104,6 +104,7 @@ def _scene(scene: Any, facts: Facts) -> dict[str, Any]:
         "goal_space_m3": facts.get("goal_space_m3"),
         "spawn_area_m2": facts.get("spawn_area_m2"),
         "spawn_floor_share": facts.get("spawn_floor_share"),
+        "simple_routes": facts.get("simple_routes"),
         "physics_steps_per_s": facts.get("physics_steps_per_s"),
     }
 

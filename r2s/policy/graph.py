@@ -5,7 +5,8 @@
 
 Opset 17 and IR 8 are the newest that every runtime of the target table reads: onnx's own defaults are
 refused by onnxruntime 1.31, and JetPack 6 (Python 3.10) stops at onnxruntime 1.23.2. The batch is a static
-1, everything is float32, weights are inside the file.
+1, everything is float32, weights are inside the file. The second output has its name also where the targets
+are speeds: `r2s.actions` in the metadata says which.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class _Graph:
         step = self.node("Mul", [ACTION, scale], "action_scaled")
         base = (
             self.constant("action/offset", [actions.offset])
-            if actions.mode == "absolute"
+            if actions.mode != "relative"
             else PREVIOUS_TARGET
         )
         # Clip takes scalar bounds only, so limits per joint are a Max and a Min.

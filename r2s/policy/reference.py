@@ -33,6 +33,6 @@ def reference_action(
 def reference_target(
     actions: ActionSpec, action: np.ndarray, previous_target: np.ndarray
 ) -> np.ndarray:
-    """Return joint position targets (n, joints) float64 of actions (n, joints)."""
-    base = np.asarray(actions.offset) if actions.mode == "absolute" else previous_target
+    """Return joint targets (n, joints) float64 of actions (n, joints)."""
+    base = previous_target if actions.mode == "relative" else np.asarray(actions.offset)
     return np.clip(base + np.asarray(actions.scale) * action, actions.low, actions.high)

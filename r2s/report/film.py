@@ -60,5 +60,8 @@ def goal_marks(scene: Scene, values) -> np.ndarray | None:
     goal = values.get("goal_pos")
     if goal is None:
         return None
-    base = np.asarray(scene.info.base_position_m)
-    return (base + quat_to_matrix(scene.info.base_quaternion) @ np.asarray(goal))[None]
+    info = scene.info
+    base = np.asarray(info.base_position_m)
+    if info.signal("goal_pos").frame == "world":  # a point of the floor
+        return np.array([[*goal, base[2] - info.robot.base_height_m]])
+    return (base + quat_to_matrix(info.base_quaternion) @ np.asarray(goal))[None]

@@ -4,6 +4,7 @@ Reading order: `stage` (table of contents), `environment` (bodies of the place),
 (what the training model is made of), `robot_tree` (robot.xml, one set of colliders), `compose`
 (the MJCF text), `twin` (both models), `probe` (questions about collisions), `distance` (points to
 colliders), `surfaces` (level ground), `placement` and `near` (where a robot stands, what is near),
-`settle` (does it stay?), `goals` and `spawns` (samples), `signals`, `randomization` (what a task may
-use, what varies), `audit` (do the twins agree?), `speed`, `camera`, `errors`.
+`settle` (does it stay?), `goals`, `spawns` and `routes` (samples), `signals`, `mobile_base`,
+`base_signals`, `randomization` (what a task may use, what varies), `audit` (do the twins agree?),
+`speed`, `camera`, `errors`.
 """

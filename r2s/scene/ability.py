@@ -10,9 +10,11 @@ from r2s.tasks.specs import AUTO, task_kind
 WITHOUT_TASK = ("hand", "aerial", "other")
 
 
-def natural_task(base: str) -> str:
-    """Return the task that a robot with a base of this kind gets when nobody names one."""
-    return "velocity" if base == "floating" else "reach"
+def natural_task(robot: RobotInfo) -> str:
+    """Return the task that a robot gets when nobody names one."""
+    if robot.base != "floating":
+        return "reach"
+    return "navigate" if robot.wheels else "velocity"
 
 
 def chosen_task(wanted: str, robot: RobotInfo) -> str:
@@ -21,14 +23,14 @@ def chosen_task(wanted: str, robot: RobotInfo) -> str:
     Raises:
         R2SError: the robot cannot do it (`R2S-SCENE-004`).
     """
-    task = natural_task(robot.base) if wanted == AUTO else wanted
+    task = natural_task(robot) if wanted == AUTO else wanted
     if robot.kind in WITHOUT_TASK:
         raise task_impossible(
             robot, task, f"is of kind {robot.kind!r}, for which there is none", ""
         )
     missing = LACKS[task_kind(task).robot](robot)
     if missing:
-        other = natural_task(robot.base)
+        other = natural_task(robot)
         able = other != task and not LACKS[task_kind(other).robot](robot)
         raise task_impossible(robot, task, missing, other if able else "")
     if not robot.actuators:
@@ -48,4 +50,14 @@ def _not_legged(robot: RobotInfo) -> str:
     return "" if robot.feet else "has no legs to walk on"
 
 
-LACKS = {"arm": _not_an_arm, "legs": _not_legged}
+def _not_rolling(robot: RobotInfo) -> str:
+    if robot.base != "floating":
+        return "is bolted down"
+    if not robot.wheels:
+        return "has no wheels that turn"
+    if robot.drive != "differential":
+        return f"has an {robot.drive} drive, and only wheels of a differential one steer by rolling"
+    return ""
+
+
+LACKS = {"arm": _not_an_arm, "legs": _not_legged, "base": _not_rolling}

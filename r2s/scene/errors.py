@@ -9,6 +9,8 @@ R2S-SCENE-006  MuJoCo refuses the model
 R2S-SCENE-007  a floating robot has no free floor
 R2S-SCENE-008  a setting contradicts another
 R2S-SCENE-009  there is nothing under the place the user gave
+R2S-SCENE-050  a base's laser scanner sees nothing but the robot
+R2S-SCENE-051  too few routes over free floor
 """
 
 from __future__ import annotations
@@ -99,6 +101,27 @@ def no_free_floor(robot: RobotInfo, why: str) -> R2SError:
         where=why,
         why=f"a floating base needs floor with {robot.base_radius_m:.2f} m around it free",
         remedy="scan the floor too, or give r2s build-scene --place X,Y",
+    )
+
+
+def blind_scanner(robot: RobotInfo, body: str, free: int, needed: int) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-050",
+        f"only {free} rays of {robot.name}'s scanner pass the robot itself (needed: {needed})",
+        where=f"scanner on {body}",
+        why="a base that cannot see drives into things",
+        remedy="call the scanner's link `laser` in the robot's description, where it looks around freely",
+    )
+
+
+def no_routes(robot: RobotInfo, found: int, needed: int, why: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-051",
+        f"{robot.name} has {found} routes over the free floor (needed: {needed})",
+        where=why,
+        why="a base needs somewhere to go",
+        remedy="r2s build-scene --parameters nearest_m=0.3 --parameters detour=1.6   "
+        "(nearer goals, longer ways round), or scan more floor",
     )
 
 

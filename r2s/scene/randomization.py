@@ -13,6 +13,35 @@ from r2s.tasks.specs import task_kind
 MASS_FACTORS = (0.3, 3.0)
 
 
+_OF_JOINTS = (
+    Randomize(
+        name="joint_bias", target="signal", select="joint_pos", field="bias", operation="add",
+        low=-0.01, high=0.01, per="target",
+    ),
+    Randomize(
+        name="action_latency", target="action", field="latency", operation="abs", low=0.0, high=0.02
+    ),
+    Randomize(
+        name="sensor_noise", target="signal", select="joint_*", field="noise", operation="scale",
+        low=0.5, high=2.0,
+    ),
+)  # fmt: skip
+# A localisation is off by some centimetres for as long as it looks at the same walls.
+_OF_A_BASE = (
+    Randomize(
+        name="localisation_bias", target="signal", select="base_pos", field="bias", operation="add",
+        low=-0.04, high=0.04, per="target",
+    ),
+    Randomize(
+        name="action_latency", target="action", field="latency", operation="abs", low=0.0, high=0.05
+    ),
+    Randomize(
+        name="sensor_noise", target="signal", select="[!j]*", field="noise", operation="scale",
+        low=0.5, high=2.0,
+    ),
+)  # fmt: skip
+
+
 def default_randomization(
     task: str,
     movable: tuple[str, ...],
@@ -37,18 +66,7 @@ def default_randomization(
             name="link_mass", target="body", select=f"{ROBOT_PREFIX}*", field="mass",
             operation="scale", low=0.9, high=1.1, when="run",
         ),
-        Randomize(
-            name="joint_bias", target="signal", select="joint_pos", field="bias", operation="add",
-            low=-0.01, high=0.01, per="target",
-        ),
-        Randomize(
-            name="action_latency", target="action", field="latency", operation="abs", low=0.0,
-            high=0.02,
-        ),
-        Randomize(
-            name="sensor_noise", target="signal", select="joint_*", field="noise", operation="scale",
-            low=0.5, high=2.0,
-        ),
+        *(_OF_A_BASE if task_kind(task).robot == "base" else _OF_JOINTS),
     ]  # fmt: skip
     if damping:
         entries.append(

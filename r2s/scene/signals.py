@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from r2s.artifacts.robot import Joint, RobotInfo
+from r2s.artifacts.robot import Joint, Robot, RobotInfo
 from r2s.artifacts.scene import ROBOT_PREFIX
 from r2s.artifacts.signal import ActionSpec, Signal
 from r2s.scene.compose import HEIGHT_QUATERNION, HEIGHT_SITE, number
+from r2s.tasks.specs import task_kind
 
 XYZ = ("x", "y", "z")
 # Noise of hobby servos' 12-bit encoders (4096 steps per turn: 1.5 mrad) and their differenced speed.
@@ -31,6 +32,7 @@ class Vocabulary:
     Attributes:
         sensors: (MJCF element, attributes), same in both models, in order.
         sites: (body or "", attributes) that the sensors need.
+        notes: what the user should know of them.
     """
 
     signals: tuple[Signal, ...]
@@ -39,11 +41,16 @@ class Vocabulary:
     actions: ActionSpec
     sensors: tuple[tuple[str, Mapping[str, str]], ...]
     sites: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def vocabulary(task: str, robot: RobotInfo, control_s: float) -> Vocabulary:
+def vocabulary(task: str, robot: Robot, control_s: float) -> Vocabulary:
     """Return the signals of the task called `task`."""
-    return VOCABULARIES[task](robot, control_s)
+    if task_kind(task).robot == "base":
+        from r2s.scene.base_signals import navigate_vocabulary
+
+        return navigate_vocabulary(robot, control_s)
+    return VOCABULARIES[task](robot.info, control_s)
 
 
 def action_joints(robot: RobotInfo, *, gripper: bool) -> tuple[Joint, ...]:

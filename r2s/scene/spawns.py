@@ -27,20 +27,28 @@ class Spawns:
         poses: (m, 3) float32: x, y [m], yaw [rad].
         area_m2: free floor that they are drawn from.
         floor_share: of the floor's extent, how much that is.
+        free: (k, 2) metres: the grid of free floor that they are drawn from, points `cell_m` apart.
     """
 
     poses: np.ndarray
     area_m2: float
     floor_share: float
+    free: np.ndarray
+    cell_m: float
 
 
 def find_floor(
-    twin: Twin, count: int, seed: int, given: tuple[float, ...] = ()
+    twin: Twin,
+    count: int,
+    seed: int,
+    given: tuple[float, ...] = (),
+    headroom_m: float = 0.0,
 ) -> tuple[Placement, Spawns]:
     """Return the twin with its robot on the floor, and its spawns.
 
     Args:
         given: x, y, z [m], yaw [rad] of the base; (): where most floor is free.
+        headroom_m: free height over the floor that it needs, if that is more than its base's.
 
     Raises:
         R2SError: no floor, or none of it free (`R2S-SCENE-007`).
@@ -54,7 +62,7 @@ def find_floor(
     cells = {
         spot: cell_m(floor) ** 2
         for floor in floors
-        for spot in discs(twin.place, floor, radius, height)
+        for spot in discs(twin.place, floor, radius, max(height, headroom_m))
     }
     free = list(cells)
     probe = twin.probe(exact=True)
@@ -82,7 +90,13 @@ def find_floor(
     area = sum(cells.get(spot, 0.0) for spot in level)
     whole = sum(area_m2(floor) for floor in floors)
     poses = _sample(level, count, seed, probe, height)
-    starts = Spawns(poses, round(area, 4), round(min(area / whole, 1.0), 4))
+    starts = Spawns(
+        poses,
+        round(area, 4),
+        round(min(area / whole, 1.0), 4),
+        np.array([spot[:2] for spot in level]),
+        max(cell_m(floor) for floor in floors),
+    )
     evidence = f"floor at ({x:.2f}, {y:.2f}, {z:.2f}); {len(rest)} free cells"
     return Placement(placed, floors[0].name, 1.0, evidence), starts
 

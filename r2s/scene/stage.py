@@ -34,7 +34,8 @@ class Config(Frozen):
     """How a scene is built. Lengths in metres, angles in radians."""
 
     task: Annotated[str, AfterValidator(known_task)] = Field(
-        "auto", description="what the robot learns; auto: velocity for a floating base, else reach"
+        "auto",
+        description="what the robot learns; auto: velocity on legs, navigate on wheels, else reach",
     )
     place: tuple[float, ...] = Field(
         (),
@@ -58,12 +59,14 @@ class Config(Frozen):
         0.0,
         ge=0,
         le=500,
-        description="control rate [Hz]; 0: the task's, 25 for an arm, 50 for legs",
+        description="control rate [Hz]; 0: the task's, 25 for an arm, 50 for legs, 10 for wheels",
     )
     timestep_s: float = Field(
         0.005, gt=0, le=0.01, description="physics step of scene_train.xml [s], at most"
     )
-    goals: int = Field(1000, ge=50, le=5000, description="goals sampled in free space")
+    goals: int = Field(
+        1000, ge=50, le=5000, description="goals sampled in free space, or routes on free floor"
+    )
     goal_clearance_m: float = Field(
         0.02, ge=0, le=0.2, description="distance a goal's configuration keeps from the place [m]"
     )
@@ -108,7 +111,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("compile", 4, 5)
     model = compiled(files[TRAIN_FILE], plain(files), TRAIN_FILE)
     before, after = count(twin.place), count(twin.training_place())
-    warnings = [*standing.notes, *settled.notes]
+    warnings = [*twin.vocabulary.notes, *standing.notes, *settled.notes]
     if audit.differ > DISAGREEMENT_WARNING:
         warnings.append(
             f"training colliders disagree with the exact ones in {100 * audit.differ:.0f} % of "
@@ -131,6 +134,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         goal_space_m3=samples.space_m3,
         spawn_area_m2=standing.spawns and standing.spawns.area_m2,
         spawn_floor_share=standing.spawns and standing.spawns.floor_share,
+        simple_routes=samples.simple_routes,
     )
     return Scene(
         info=SceneInfo(
@@ -194,6 +198,7 @@ class Samples:
     free_fraction: float | None
     simple_fraction: float | None
     space_m3: float | None
+    simple_routes: float | None = None
 
 
 def control_period(task: str, config: Config) -> float:
@@ -216,7 +221,7 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         robot=robot,
         place=place,
         stance=home_stance(robot, (0.0, 0.0, 0.0)),
-        vocabulary=vocabulary(task, robot.info, control_s),
+        vocabulary=vocabulary(task, robot, control_s),
         timestep_s=control_s / substeps,
         held=config.training_objects == "held",
     )
@@ -228,6 +233,11 @@ def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) ->
     from r2s.scene.placement import find_place, on_top, place_given
     from r2s.scene.spawns import find_floor
 
+    height_m = 0.0
+    if task_kind(task).robot == "base":
+        from r2s.scene.mobile_base import mobile_base
+
+        height_m = mobile_base(twin.robot).height_m
     place, spawns = config.place, None
     if len(place) not in (0, 2, 3, 4):
         raise contradiction(
@@ -237,21 +247,23 @@ def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) ->
     if len(place) in (2, 3):
         place = on_top(twin, place)
     if twin.stance.floating:
-        found, spawns = find_floor(twin, SPAWNS, context.seed, place)
+        found, spawns = find_floor(twin, SPAWNS, context.seed, place, height_m)
     elif place:
         found = place_given(twin, place)
     else:
         found = find_place(twin, config.mount, config.stand_height_m, context.seed)
-    placed, notes = near_robot(found.twin, poses_of(spawns))
+    placed, notes = near_robot(found.twin, poses_of(spawns), height_m)
     return Standing(placed, found.evidence, spawns, notes)
 
 
 def take_samples(
     twin: Twin, standing: Standing, task: str, config: Config, context: StageContext
 ) -> Samples:
-    """Return goals for a reach, spawns for a floating base."""
+    """Return goals for a reach, spawns for a floating base, routes for one on wheels."""
     from r2s.scene.goals import sample_goals
 
+    if task_kind(task).robot == "base":
+        return take_routes(twin, standing, task, config, context)
     if twin.stance.floating:
         width = len(twin.vocabulary.actions.joints)
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
@@ -267,6 +279,30 @@ def take_samples(
         goals.simple_fraction,
         goals.space_m3,
     )
+
+
+def take_routes(
+    twin: Twin, standing: Standing, task: str, config: Config, context: StageContext
+) -> Samples:
+    """Return routes: goals, and in the same rows the spawns they belong to."""
+    from r2s.scene.goals import to_base
+    from r2s.scene.routes import find_routes
+
+    assert standing.spawns is not None
+    numbers = task_spec(task, twin.robot.info, config).parameters
+    found = find_routes(
+        twin,
+        standing.spawns,
+        config.goals,
+        context.seed,
+        nearest_m=numbers["nearest_m"],
+        farthest_m=numbers["farthest_m"],
+        detour=numbers["detour"],
+    )
+    level = np.full((len(found.goals), 1), twin.stance.position[2])
+    goals = to_base(np.concatenate([found.goals, level], axis=1), twin).astype(np.float32)
+    none = np.zeros((0, len(twin.vocabulary.actions.joints)), np.float32)
+    return Samples(goals, none, found.starts, None, None, None, found.simple)
 
 
 def poses_of(spawns: Spawns | None) -> np.ndarray:

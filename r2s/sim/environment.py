@@ -24,7 +24,7 @@ from r2s.policy import networks
 from r2s.policy.networks import PolicyState
 from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
 from r2s.sim.randomization import Plan, compile_plan
-from r2s.tasks.task import Moment, Start, Task, bind, chosen, derive
+from r2s.tasks.task import Moment, Start, Task, TaskState, bind, chosen, derive
 
 
 class EnvState(NamedTuple):
@@ -33,7 +33,7 @@ class EnvState(NamedTuple):
     Attributes:
         task: the task's memory, leading axis N.
         draws: randomization of each copy, entry name to (N, k).
-        target: (N, a) joint targets commanded last [rad or m].
+        target: (N, a) joint targets commanded last [rad or m; rad/s or m/s in mode `velocity`].
         action: (N, a) action applied last, in [-1, 1].
         sent: (N, h, a) targets of the last control steps, newest last; the actuators follow late.
         sensed: (N, l, w) true sensor signals of the last control steps, newest last.
@@ -489,8 +489,8 @@ class Environment:
         fits = len(configurations) and configurations.shape[1] == len(joints)
         known = configurations if fits else None
 
-        def start(u: jax.Array, other: jax.Array, drawn: dict[str, jax.Array]):
-            begin = self.task.start(u, Start(home[joints], pose))
+        def start(u: jax.Array, other: jax.Array, drawn: dict[str, jax.Array], memory: TaskState):
+            begin = self.task.start(u, Start(home[joints], pose), memory)
             if known is not None:
                 elsewhere = chosen(known, other[1])
                 begin = begin._replace(
@@ -499,9 +499,9 @@ class Environment:
             qpos = home.at[joints].set(begin.joints)
             if base >= 0:
                 qpos = qpos.at[base : base + 7].set(begin.base)
-            return begin.joints, self.plan.moved(qpos, drawn)
+            return self.info.actions.holding(begin.joints), self.plan.moved(qpos, drawn)
 
-        begin, qpos = jax.vmap(start)(chance[2], chance[3], draws)
+        begin, qpos = jax.vmap(start)(chance[2], chance[3], draws, task)
         new = state._replace(
             task=task,
             draws=draws,

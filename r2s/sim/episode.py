@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
@@ -20,7 +21,7 @@ from r2s.edge.safety import Verdict
 from r2s.sim.model import layout
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.sim.transport import MujocoTransport
-from r2s.tasks.task import Start, Task
+from r2s.tasks.task import Start, Task, TaskState
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def play(
     Goal, start and sensor noise are drawn from `random`; physics is nominal.
     """
     where = layout(model, scene)
-    data = start(model, scene, task, random)
+    pose = jnp.asarray(random.random(task.draws.start), jnp.float32)
     memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
+    data = start(model, scene, task, pose, memory)
     given = {name: np.asarray(v, np.float64) for name, v in task.commands(memory).items()}
     measured = disturbances(scene.info.signals, (), {})
     sensors = Sensing(measured_columns(scene.info, where), measured, model.opt.timestep, random)
@@ -67,7 +69,13 @@ def play(
         if tick.verdict in (Verdict.DAMP, Verdict.FAULT):
             return
         robot.write(
-            Command("position", contract.actions.joints, tick.target, contract.kp, contract.kd)
+            Command(
+                contract.actions.command,
+                contract.actions.joints,
+                tick.target,
+                contract.kp,
+                contract.kd,
+            )
         )
         robot.wait_until((index + 2) * contract.control_s)
 
@@ -78,19 +86,23 @@ def contract_and_policy(contract: Mapping[str, Any], onnx: bytes) -> tuple[Contr
 
 
 def start(
-    model: mujoco.MjModel, scene: Scene, task: Task, random: np.random.Generator
+    model: mujoco.MjModel, scene: Scene, task: Task, uniform: jax.Array, memory: TaskState
 ) -> mujoco.MjData:
-    """Return the simulation where the task starts it, actuators holding."""
+    """Return the simulation where the task starts it, actuators holding.
+
+    Args:
+        uniform: (task.draws.start,) in [0, 1); memory: of the episode that begins.
+    """
     where = layout(model, scene)
     base = where.base_qpos
     pose = where.home_qpos[base : base + 7] if base >= 0 else np.zeros(7)
     home = Start(jnp.float32(where.home_qpos[where.qpos_index]), jnp.float32(pose))
-    begun = task.start(jnp.asarray(random.random(task.draws.start), jnp.float32), home)
+    begun = task.start(uniform, home, memory)
     data = mujoco.MjData(model)
     data.qpos[:] = where.home_qpos
     data.qpos[where.qpos_index] = begun.joints
     if base >= 0:
         data.qpos[base : base + 7] = begun.base
     data.ctrl[:] = where.home_ctrl
-    data.ctrl[where.ctrl_index] = begun.joints
+    data.ctrl[where.ctrl_index] = scene.info.actions.holding(np.asarray(begun.joints))
     return data

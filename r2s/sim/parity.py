@@ -114,7 +114,7 @@ def _targets(environment: Environment, qpos: np.ndarray, seed: int) -> np.ndarra
     start = qpos[:, where.qpos_index]
     draw = np.random.default_rng(seed).uniform(-NEAR_RAD, NEAR_RAD, start.shape)
     ctrl = np.tile(where.home_ctrl, (len(qpos), 1))
-    ctrl[:, where.ctrl_index] = np.clip(start + draw, actions.low, actions.high)
+    ctrl[:, where.ctrl_index] = np.clip(actions.holding(start) + draw, actions.low, actions.high)
     return ctrl.astype(np.float32)
 
 

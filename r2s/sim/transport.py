@@ -45,6 +45,7 @@ class MujocoTransport:
         self._where, self._sensing = where, sensing
         self._queue: list[tuple[int, np.ndarray]] = []
         self._step = 0
+        self._actions = info.actions
         order = list(info.actions.joints)
         self._from_command = {name: i for i, name in enumerate(order)}
 
@@ -57,7 +58,7 @@ class MujocoTransport:
     def write(self, command: Command) -> None:
         """Queue a command; `damp` lets every joint go where it is, with only the velocity gain left."""
         if command.mode == "damp":
-            target = self.data.qpos[self._where.qpos_index].copy()
+            target = self._actions.holding(self.data.qpos[self._where.qpos_index].copy())
         else:
             target = np.empty(len(command.joints))
             for name, value in zip(command.joints, command.target, strict=True):

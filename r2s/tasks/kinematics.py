@@ -1,4 +1,4 @@
-"""Signals derived from measured ones, in JAX: forward kinematics and projected gravity.
+"""Signals derived from measured ones, in JAX: forward kinematics, gravity, a base's view of its goal.
 
 `r2s.edge` has the same functions in numpy; a test holds them equal. Everything is elementwise on
 purpose: batched 3x3 matrix products are slow on XLA's CPU backend, and a position needs none.
@@ -15,6 +15,9 @@ import numpy as np
 from r2s.artifacts.kinematics import Chain, Link
 from r2s.core.errors import R2SError
 from r2s.core.rigid import quat_to_matrix
+
+# As in `r2s.edge.kinematics`: what small scanners see reliably indoors; where nearness is a half.
+LASER_RANGE_M, HALF_NEAR_M = 5.0, 0.5
 
 
 def chain_position(chain: Chain, joints: Sequence[str]) -> Callable[[jax.Array], jax.Array]:
@@ -151,6 +154,36 @@ def projected_gravity(quat_wxyz: jax.Array) -> jax.Array:
     """Return the unit gravity vector (3,) in the base frame; upright is (0, 0, -1)."""
     unit = quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(quat_wxyz**2)), 1e-6)
     return rotate_inverse(unit, jnp.array([0.0, 0.0, -1.0], jnp.float32))
+
+
+def base_to_goal(base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.Array) -> jax.Array:
+    """Return the goal (2,) [m] ahead and to the left of a base (3,) at a heading; all in the world."""
+    w, x, y, z = base_quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(base_quat_wxyz**2)), 1e-6)
+    cosine, sine = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z)
+    length = jnp.maximum(jnp.sqrt(cosine**2 + sine**2), 1e-6)
+    east, north = goal_pos[0] - base_pos[0], goal_pos[1] - base_pos[1]
+    return jnp.stack([cosine * east + sine * north, cosine * north - sine * east]) / length
+
+
+def goal_direction(
+    base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.Array
+) -> jax.Array:
+    """Return (2,) where a goal is: ahead, left; 0 there, 1 far away. See `r2s.edge.kinematics`."""
+    to_goal = base_to_goal(base_pos, base_quat_wxyz, goal_pos)
+    return to_goal / (HALF_NEAR_M + jnp.sqrt(jnp.sum(to_goal**2)))
+
+
+def laser_nearness(ranges: jax.Array) -> jax.Array:
+    """Return (n,) 1 at the scanner, falling with distance [m] to what nothing within `LASER_RANGE_M` is.
+
+    Not positive, not finite or beyond the range: nothing came back. Near things get most of the scale.
+    """
+    return HALF_NEAR_M / (HALF_NEAR_M + seen_ranges(ranges))
+
+
+def seen_ranges(ranges: jax.Array) -> jax.Array:
+    """Return distances (n,) [m] with `LASER_RANGE_M` where nothing came back."""
+    return jnp.where((ranges > 0.0) & (ranges < LASER_RANGE_M), ranges, LASER_RANGE_M)
 
 
 def cross(a: jax.Array | np.ndarray, b: jax.Array) -> jax.Array:

@@ -119,8 +119,8 @@ class Pose(Bound):
         judgement = Judgement(terms, jnp.zeros((), bool), held >= self.steps("hold_s"))
         return {**moment.state, "held": held}, judgement
 
-    def start(self, uniform: jax.Array, home: Start) -> Start:
-        return self.reach.start(uniform, home)
+    def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
+        return self.reach.start(uniform, home, state)
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from end effector to goal [m]."""

@@ -110,7 +110,7 @@ class Reach(Bound):
         judgement = Judgement(terms, jnp.zeros((), bool), held >= self.steps("hold_s"))
         return {"goal": moment.state["goal"], "held": held}, judgement
 
-    def start(self, uniform: jax.Array, home: Start) -> Start:
+    def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         spread = self.number("start_joint_rad")
         joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
         return home._replace(joints=joints)

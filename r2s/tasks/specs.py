@@ -63,6 +63,33 @@ VELOCITY = TaskSpec(
     },
 )
 
+NAVIGATE = TaskSpec(
+    name="navigate",
+    parameters={
+        "episode_s": 12.0,
+        "tolerance_m": 0.2,
+        # Success is the tolerance held this long, slower than this, at the end, and nothing touched.
+        "hold_s": 0.5,
+        "hold_speed_m_s": 0.1,
+        # Routes: how far a goal is, and how much longer than the straight line the way there may be.
+        # The policy has no map and no memory: what asks for a plan is no goal.
+        "nearest_m": 0.5,
+        "farthest_m": 4.0,
+        "detour": 1.3,
+        # What a ray may come down to before it costs, beyond the base's own radius.
+        "margin_m": 0.15,
+    },
+    weights={
+        "progress": 4.0,
+        "arrival": 1.0,
+        "stillness": 2.0,
+        "heading": 0.2,
+        "closeness": -1.0,
+        "collision": -100.0,
+        "action_rate": -0.05,
+    },
+)
+
 # A longer arm is as precise in angle, not in metres: 4 % of its reach from 0.75 m on.
 TOLERANCE_OF_REACH = 0.04
 AUTO = "auto"  # in place of a task's name: the one natural for the robot
@@ -75,7 +102,8 @@ class TaskKind:
     Attributes:
         spec: default numbers and weights.
         code: where its class is, `module:Class`.
-        robot: what can do it: `arm` (a bolted chain with an end effector) or `legs` (a floating base).
+        robot: what can do it: `arm` (a bolted chain with an end effector), `legs` (a floating base) or
+            `base` (one that rolls on wheels).
         control_hz: control rate [Hz].
         discount: worth of the next step's reward.
         copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
@@ -85,7 +113,7 @@ class TaskKind:
 
     spec: TaskSpec
     code: str
-    robot: Literal["arm", "legs"]
+    robot: Literal["arm", "legs", "base"]
     control_hz: float
     discount: float
     copies: dict[Literal["cpu", "accelerator"], int]
@@ -103,6 +131,10 @@ KINDS = {
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,
             {"cpu": 1024, "accelerator": 4096},
+        ),
+        TaskKind(
+            NAVIGATE, "r2s.tasks.navigate:Navigate", "base", 10.0, 0.98,
+            {"cpu": 256, "accelerator": 2048},
         ),
     )
 }  # fmt: skip
@@ -137,7 +169,7 @@ def default_spec(name: str, reach_m: float = 0.0) -> TaskSpec:
     """
     spec = task_kind(name).spec
     least = spec.parameters.get("tolerance_m")
-    if least is None:
+    if least is None or task_kind(name).robot != "arm":
         return spec
     tolerance_m = max(least, round(TOLERANCE_OF_REACH * reach_m, 2))
     parameters = {**spec.parameters, "tolerance_m": tolerance_m}

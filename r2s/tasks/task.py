@@ -18,6 +18,11 @@ from r2s.tasks.specs import default_spec, task_kind
 
 Signals = Mapping[str, jax.Array]  # signal name -> (width,), one copy
 TaskState = dict[str, jax.Array]
+ALONG_CHAIN = (
+    "ee_pos",
+    "ee_to_goal",
+    "ee_turn_to_goal",
+)  # derivations that need the chain to the end effector
 
 
 class Moment(NamedTuple):
@@ -89,8 +94,8 @@ class Task(Protocol):
         """Judge one control step and return the new memory."""
         ...
 
-    def start(self, uniform: jax.Array, home: Start) -> Start:
-        """Return where a new episode begins, from the home pose."""
+    def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
+        """Return where the new episode of memory `state` begins, from the home pose."""
         ...
 
     def error(self, moment: Moment) -> jax.Array:
@@ -108,7 +113,7 @@ class Draws(NamedTuple):
 
 class Start(NamedTuple):
     """Attributes:
-    joints: (a,) positions of the action's joints [rad or m].
+    joints: (a,) positions of the action's joints [rad or m]; they are at rest.
     base: (7,) position [m] and wxyz of a floating base in the world, ignored for a fixed one.
     """
 
@@ -188,7 +193,7 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
     """
     wanted = [s for s in info.signals if s.kind == "derived" and s.name in names]
     for signal in wanted:
-        if signal.derivation != "projected_gravity" and info.chain is None:
+        if signal.derivation in ALONG_CHAIN and info.chain is None:
             raise R2SError(
                 "R2S-TASK-004",
                 f"signal {signal.name} is derived by {signal.derivation!r} along a chain there is not",
@@ -196,7 +201,7 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
                 why="forward kinematics needs the chain from base to end effector",
                 remedy="use a robot with an end effector, or remove the signal from the observations",
             )
-    along_chain = [s for s in wanted if s.derivation != "projected_gravity"]
+    along_chain = [s for s in wanted if s.derivation in ALONG_CHAIN]
     tip = axes = None
     if info.chain is not None and along_chain:
         joints = info.signal("joint_pos").elements
@@ -208,6 +213,10 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
         end = tip(signals["joint_pos"]) if tip else jnp.zeros(3)
         values = {
             "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
+            "goal_direction": lambda: kinematics.goal_direction(
+                signals["base_pos"], signals["base_quat"], signals["goal_pos"]
+            ),
+            "laser_nearness": lambda: kinematics.laser_nearness(signals["laser_ranges"]),
             "ee_pos": lambda: end,
             "ee_to_goal": lambda: signals["goal_pos"] - end,
             "ee_turn_to_goal": lambda: kinematics.turn_to(
@@ -235,6 +244,13 @@ def chosen(rows: np.ndarray, uniform: jax.Array) -> jax.Array:
 def jittered_joints(uniform: jax.Array, home: jax.Array, spread: float, low, high) -> jax.Array:
     """Return home (a,) moved by at most `spread` per joint, inside the limits."""
     return jnp.clip(home + spread * (2.0 * uniform - 1.0), low, high)
+
+
+def at_pose(home: Start, pose: jax.Array) -> Start:
+    """Return the start with its base at (x, y [m], yaw [rad]) of the world, as high as at home."""
+    half, zero = pose[2] / 2, jnp.zeros(())
+    turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
+    return home._replace(base=jnp.concatenate([pose[:2], home.base[2:3], turn]))
 
 
 def action_rate(task: Any, moment: Moment) -> jax.Array:

@@ -27,6 +27,7 @@ from r2s.tasks.task import (
     Start,
     TaskState,
     action_rate,
+    at_pose,
     chosen,
     jittered_joints,
     joint_limits,
@@ -181,15 +182,11 @@ class Velocity(Bound):
         }
         return after, Judgement(terms, fallen, good & ~fallen)
 
-    def start(self, uniform: jax.Array, home: Start) -> Start:
+    def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         spread = self.number("start_joint_rad")
         joints = jittered_joints(uniform[1:], home.joints, spread, self.low, self.high)
-        if len(self.spawns) == 0:
-            return home._replace(joints=joints)
-        spawn = chosen(self.spawns, uniform[0])
-        half, zero = spawn[2] / 2, jnp.zeros(())
-        turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
-        return Start(joints, jnp.concatenate([spawn[:2], home.base[2:3], turn]))
+        start = home._replace(joints=joints)
+        return at_pose(start, chosen(self.spawns, uniform[0])) if len(self.spawns) else start
 
     def within_free(self, command: jax.Array, moment: Moment) -> jax.Array:
         """Return the command (3,), its planar part turned inwards where it leaves the free floor."""

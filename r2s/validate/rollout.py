@@ -166,7 +166,8 @@ class _Rollout:
                     self.causes[i] = self.causes[i] or f"guard {controller.envelope.reason}"
             target = controller.target
             if self.damped[i]:
-                target = self.qpos[i, self.bench.where.qpos_index].copy()
+                here = self.qpos[i, self.bench.where.qpos_index].copy()
+                target = self.bench.scene.info.actions.holding(here)
             self.pending[i].append((self.steps + int(self.trials.action_delay_steps[i]), target))
             targets.append(controller.target)
         return np.array(targets)

@@ -31,7 +31,7 @@ class Trials:
         draws: entry name to (n, k) float64.
         task_state: the task's memory, leading axis n.
         qpos: (n, nq) float64 start.
-        hold: (n, joints) float64: joint positions held until the first tick.
+        hold: (n, joints) float64: joint targets until the first tick, which keep it where it starts.
         action_delay_steps: (n,) physics steps.
     """
 
@@ -65,7 +65,8 @@ def begin(
     pose = np.array([chance.random(task.draws.start) for chance in chances], dtype=np.float32)
     draws = _draws(plan, scenario, uniform)
     task_state = jax.lax.map(task.reset, jnp.asarray(memory))
-    qpos, hold = _start(model, where, task, plan, draws, pose)
+    qpos, start = _start(where, task, plan, task_state, draws, pose)
+    hold = info.actions.holding(start)
     delay = np.zeros(len(numbers), dtype=np.int64)
     if plan.action_latency is not None:
         seconds = draws[plan.action_latency.name][:, 0]
@@ -100,19 +101,21 @@ def _draws(plan: Plan, scenario: Scenario, uniform: np.ndarray) -> dict[str, np.
 
 
 def _start(
-    model: mujoco.MjModel, where: Layout, task: Task, plan: Plan, draws, uniform: np.ndarray
+    where: Layout, task: Task, plan: Plan, memory: TaskState, draws, uniform: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     home = jnp.float32(where.home_qpos)
     base = where.base_qpos
     pose = home[base : base + 7] if base >= 0 else jnp.zeros(7)
 
-    def start(chance: jax.Array, drawn: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        begun = task.start(chance, Start(home[where.qpos_index], pose))
+    def start(
+        chance: jax.Array, drawn: dict[str, jax.Array], state: TaskState
+    ) -> tuple[jax.Array, jax.Array]:
+        begun = task.start(chance, Start(home[where.qpos_index], pose), state)
         qpos = home.at[where.qpos_index].set(begun.joints)
         if base >= 0:
             qpos = qpos.at[base : base + 7].set(begun.base)
         return plan.moved(qpos, drawn), begun.joints
 
     narrow = {name: jnp.float32(values) for name, values in draws.items()}
-    qpos, hold = jax.lax.map(lambda row: start(*row), (jnp.asarray(uniform), narrow))
+    qpos, hold = jax.lax.map(lambda row: start(*row), (jnp.asarray(uniform), narrow, memory))
     return np.asarray(qpos, dtype=np.float64), np.asarray(hold, dtype=np.float64)

@@ -56,7 +56,7 @@ def test_starts_stay_near_home_and_inside_limits():
     task = bound(start_joint_rad=0.5)
     home = Start(jnp.array([0.0, 1.7, -1.7]), jnp.zeros(7))
     uniform = np.random.default_rng(0).random((500, 3), np.float32)
-    joints = np.asarray(jax.vmap(lambda u: task.start(u, home).joints)(uniform))
+    joints = np.asarray(jax.vmap(lambda u: task.start(u, home, {}).joints)(uniform))
     assert np.all(np.abs(joints - home.joints) <= 0.5 + 1e-6)
     assert np.all(joints <= 1.8) and np.all(joints >= -1.8) and joints.max() == np.float32(1.8)
 

@@ -93,10 +93,10 @@ def test_a_new_command_comes_on_time():
 
 def test_starts_stand_on_a_spawn_at_home_height():
     home = Start(jnp.zeros(2), jnp.array([0, 0, 0.33, 1, 0, 0, 0.0]))
-    start = task(((1.0, 2.0, 0.5),)).start(jnp.array([0.0, 0.5, 0.5]), home)
+    start = task(((1.0, 2.0, 0.5),)).start(jnp.array([0.0, 0.5, 0.5]), home, {})
     np.testing.assert_allclose(start.base[:3], [1.0, 2.0, 0.33])
     np.testing.assert_allclose(start.base[3:], [np.cos(0.25), 0, 0, np.sin(0.25)], atol=1e-6)
-    assert task(spawns=()).start(jnp.zeros(3), home).base is home.base
+    assert task(spawns=()).start(jnp.zeros(3), home, {}).base is home.base
 
 
 def corridor(half_length_m=2.0, half_width_m=0.3, spacing_m=0.1):
