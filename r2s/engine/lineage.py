@@ -76,15 +76,15 @@ def family(store: Store, digest: str) -> dict[str, Any]:
 
     A policy brings the newest validation and bundle made from it, if there are any.
     """
-    from r2s.engine.catalog import ARTIFACTS, decoded
+    from r2s.engine.catalog import ARTIFACTS
+    from r2s.engine.trust import opened
 
     digests: dict[str, str] = {}
     for each in (*_descendants(store, digest), digest):
         for origin in lineage(store, each):
             if origin.kind in ARTIFACTS:
                 digests.setdefault(origin.kind, origin.digest)
-    stored = {kind: store.get(each) for kind, each in digests.items()}
-    return {kind: decoded(each) for kind, each in stored.items()}
+    return {kind: opened(store, each) for kind, each in digests.items()}
 
 
 def _descendants(store: Store, digest: str) -> list[str]:
