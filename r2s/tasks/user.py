@@ -15,6 +15,7 @@ import sysconfig
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -286,10 +287,10 @@ def _loaded(name: str, text: str) -> type:
         exec(compile(text, _file_name(task), "exec"), module.__dict__)
     cls = getattr(module, name, None)
     missing = [each for each in (*METHODS, "episode_steps") if not hasattr(cls, each)]
-    if not isinstance(cls, type) or missing:
+    if missing or not isinstance(cls, type) or not is_dataclass(cls):
         raise R2SError(
             "R2S-TASK-025",
-            f"task {name} lacks {', '.join(missing) or 'a class'}",
+            f"task {name} lacks {', '.join(missing)}" if missing else f"{name} is no dataclass",
             where=f"class {name}",
             why="r2s asks a task these to start, judge and end an episode",
             remedy=f"write it as `@dataclass(frozen=True) class {name}(Bound)`; {EXAMPLE}",
