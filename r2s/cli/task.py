@@ -28,7 +28,9 @@ def task(
     seconds: Annotated[
         float, typer.Option(min=1, max=3600, help="Training to look for a success, at most [s].")
     ] = 60.0,
-    copies: Annotated[int, typer.Option(min=8, max=4096, help="Copies of the scene.")] = 256,
+    copies: Annotated[
+        int, typer.Option(min=0, max=4096, help="Copies of the scene; 0: chosen.")
+    ] = 0,
 ) -> Outcome:
     """Check a task in a scene: finite and bounded rewards, episode ends, determinism, success in reach.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 import sysconfig
 import unicodedata
@@ -33,7 +34,7 @@ METHODS = ("bind", "draws", "reset", "commands", "advance", "start", "error")
 EXAMPLE = "samples/tasks/wipe.py is one that works"
 # With these a file could import what nobody sees by reading it.
 HIDDEN_IMPORTS = ("importlib", "runpy", "imp")
-MAX_NAME = 60  # letters of a class: bundles and pages are called by it
+_NAME = re.compile(r"[A-Za-z0-9]{1,40}(_[A-Za-z0-9]{1,40}){0,3}")  # bundles are called by it
 
 
 class UserTask(Frozen):
@@ -184,7 +185,7 @@ def running(task: UserTask, doing: str, remedy: str = "") -> Iterator[None]:
 def _inspected(name: str, text: str, file: str) -> UserTask:
     tree = _parsed(text, file)
     classes = [node.name for node in _classes(tree)]
-    if name not in classes or name in (*KINDS, AUTO) or not name.isascii() or len(name) > MAX_NAME:
+    if name not in classes or name in (*KINDS, AUTO) or not _NAME.fullmatch(name):
         there = f"it has {', '.join(classes)}" if classes else "it has no class"
         raise UsageError(
             "R2S-TASK-022",

@@ -42,6 +42,7 @@ from r2s.train.task_findings import (
     worth_a_look,
 )
 
+ROLLOUT_COPIES = 256
 CHUNK = 25  # control steps between two signs of life
 SEEDS = 3
 EXPLORING_STD = 1.0  # of action's 1: targets go to their limits and back
@@ -75,7 +76,7 @@ class Report:
 def check_task(
     scene: Scene,
     *,
-    copies: int = 256,
+    copies: int = 0,
     seconds: float = 60.0,
     seed: int = 0,
     progress: Progress = silent,
@@ -83,6 +84,7 @@ def check_task(
     """Return what is wrong with the scene's task, and its terms in numbers.
 
     Args:
+        copies: of the scene; 0: enough for rollouts, and for a training what it always takes.
         seconds: budget of the training that looks for a success, where rollouts show none.
 
     Raises:
@@ -91,7 +93,7 @@ def check_task(
     environment = _environment(scene)
     name, weights = scene.info.task.name, bind(scene).spec.weights
     plain = _every_term(environment)
-    collector = CpuCollector(plain, copies)
+    collector = CpuCollector(plain, copies or ROLLOUT_COPIES)
     whole = plain.task.episode_steps + 1  # and the settling step
     play = _Play(collector, seed, progress, 3 * whole)
     idle = play("idle", whole, explore=False)
@@ -107,13 +109,15 @@ def check_task(
     ]
     search = None
     if not findings and not ends[0].successes + ends[1].successes:
-        search = search_success(environment, seconds=seconds, seed=seed, progress=progress)
+        search = search_success(
+            environment, copies=copies, seconds=seconds, seed=seed, progress=progress
+        )
         if search.success_rate < SEEN:
             findings.append(never_succeeds(name, search, ends))
     return Report(
         task=name,
-        copies=copies,
-        control_steps=3 * whole * copies,
+        copies=collector.copies,
+        control_steps=3 * whole * collector.copies,
         observation=plain.observation_width,
         critic=plain.critic_width,
         terms=terms,
@@ -126,12 +130,17 @@ def check_task(
 
 
 def search_success(
-    environment: Environment, *, seconds: float, seed: int, progress: Progress = silent
+    environment: Environment,
+    *,
+    copies: int,
+    seconds: float,
+    seed: int,
+    progress: Progress = silent,
 ) -> Search:
     """Train until some evaluated episodes succeed, or the time is up; evaluated once at least."""
     kind = environment.info.task.kind
     config = Config(
-        engine="cpu", iterations=10**6, checkpoint_every=10**6, evaluate_every=EVALUATE_EVERY,
+        engine="cpu", copies=copies, iterations=10**6, checkpoint_every=10**6, evaluate_every=EVALUATE_EVERY,
         target_success=SEEN, target_times=1, patience=10**6,
     )  # fmt: skip
     config = resolved(config, "cpu", kind)
