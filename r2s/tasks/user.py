@@ -209,7 +209,9 @@ def _inspected(name: str, text: str, file: str) -> UserTask:
 
 def _parsed(text: str, file: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        tree = ast.parse(text)
+        compile(tree, file, "exec", dont_inherit=True)  # some errors only show here; nothing runs
+        return tree
     except SyntaxError as exc:
         shown = (exc.text or "").strip()
         line = f"line {exc.lineno}: {exc.msg}" + (f": {shown}" if shown else "")
@@ -285,7 +287,7 @@ def _loaded(name: str, text: str) -> type:
     module = ModuleType(_module_name(task))
     sys.modules[module.__name__] = module  # dataclasses look their own module up there
     with running(task, "the file"):
-        exec(compile(text, _file_name(task), "exec"), module.__dict__)
+        exec(compile(text, _file_name(task), "exec", dont_inherit=True), module.__dict__)
     cls = getattr(module, name, None)
     missing = [each for each in (*METHODS, "episode_steps") if not hasattr(cls, each)]
     if missing or not isinstance(cls, type) or not is_dataclass(cls):

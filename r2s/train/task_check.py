@@ -96,15 +96,18 @@ def check_task(
     collector = CpuCollector(plain, copies or ROLLOUT_COPIES)
     whole = plain.task.episode_steps + 1  # and the settling step
     play = _Play(collector, seed, progress, 3 * whole)
-    idle = play("idle", whole, explore=False)
-    seen = play("random", 2 * whole, explore=True)
+    idle = seen = play("look", 1, explore=False)
+    blind = unseen(name, seen, plain)
+    if not blind:  # else the first action is NaN already
+        idle = play("idle", whole, explore=False)
+        seen = play("random", 2 * whole, explore=True)
     terms = terms_of(joined([idle, seen]), weights, plain.task.control_s)
     ends = ends_of(seen), ends_of(idle)
     findings = [
+        *(blind or unseen(name, seen, plain)),
         *not_finite(name, terms, seen, idle, plain),
         *unbounded(name, terms),
         *ends_at_once(name, ends[0]),
-        *unseen(name, seen, plain),
         *_not_repeated(name, play, scene),
     ]
     search = None
@@ -117,7 +120,7 @@ def check_task(
     return Report(
         task=name,
         copies=collector.copies,
-        control_steps=3 * whole * collector.copies,
+        control_steps=play.done * collector.copies,
         observation=plain.observation_width,
         critic=plain.critic_width,
         terms=terms,
