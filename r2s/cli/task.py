@@ -56,9 +56,8 @@ def task(
     name = session.current(store, None if file else wanted)
     remedy = f"r2s build-scene --name {name} --robot ROBOT.urdf --task {file or 'reach'}"
     digest = graph.found(store, f"scene/{name}", remedy=remedy)
-    scene = opened(store, digest)
-    if file is not None:
-        scene = with_task(scene, file, name)
+    held = opened(store, digest)
+    scene = held if file is None else with_task(held, file, name)
 
     from r2s.train.task_check import check_task
 
@@ -74,7 +73,7 @@ def task(
             **document(report),
         },
         error=report.findings[0] if report.findings else None,
-        next="" if report.findings else _next(scene, file),
+        next="" if report.findings else following(scene, held, file),
     )
 
 
@@ -151,5 +150,9 @@ def _ends(ends: Any) -> str:
     return said + at_once + crashed
 
 
-def _next(scene: Scene, file: str | None) -> str:
-    return f"r2s build-scene --task {file} --replace" if file else "r2s train"
+def following(scene: Scene, held: Scene, file: str | None) -> str:
+    """Return the command after a sound task: train what the scene holds, else build a file's into it."""
+    if file is None:
+        return "r2s train"
+    another = scene.info.task.name != held.info.task.name
+    return f"r2s build-scene --task {file}" + (" --replace" if another else "")
