@@ -46,7 +46,7 @@ def task(
     if words[:1] != [CHECK] or len(words) > 2:
         raise UsageError(
             "R2S-TASK-038",
-            f"`r2s task {' '.join(words)}` is not understood",
+            f"`{' '.join(['r2s', 'task', *words])}` is not understood",
             why="`task` has one word, `check`, and takes a file or the name of a scene after it",
             remedy="r2s task check   or   r2s task check my_task.py:MyTask",
         )
