@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from r2s.artifacts.arrays import pack, unpack
 from r2s.artifacts.base import Encoded, Frozen
@@ -21,20 +22,35 @@ ROBOT_PREFIX = "robot/"
 STAND = "stand"  # what r2s puts under a robot that has no other place
 HOME_KEYFRAME = "home"
 ARRAYS_FILE = "samples.safetensors"
+CODE_FILE = "task.py"  # a user's own task
 
 
 class TaskSpec(Frozen):
     """Which task, and its numbers. `r2s.tasks` knows what they mean.
 
     Attributes:
-        name: `reach`, `velocity` or `navigate`.
+        name: `reach`, `velocity`, ...; the class, for a user's own task.
         parameters: the task's own numbers (`tolerance_m`, `episode_s`, ...).
         weights: reward term name to weight.
+        like: for a user's own task: the built-in one whose scene it plays in. Else "".
+        code: for a user's own task: digest of its file's text (see `Scene.code`). Else "".
     """
 
     name: str
     parameters: dict[str, float]
     weights: dict[str, float]
+    like: str = ""
+    code: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The built-in task whose scene, control rate and training numbers these are."""
+        return self.like or self.name
+
+    @model_serializer(mode="wrap")
+    def _only_what_it_says(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Built-in tasks stay the bytes they were before users had tasks of their own.
+        return {key: value for key, value in serialize(self).items() if value != ""}
 
 
 class SceneInfo(Frozen):
@@ -107,6 +123,8 @@ class Scene:
         each goal, the proof that it is reachable.
     spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
         start (m is 0 for fixed bases). Where a base has goals, row i of both is a route.
+    code: text of the file of a user's own task, or "".
+    trusted: whether `code` may run here. Never stored: who opens an artifact says so.
     """
 
     KIND: ClassVar[str] = "scene"
@@ -116,6 +134,8 @@ class Scene:
     goals: np.ndarray
     goal_configurations: np.ndarray
     spawns: np.ndarray
+    code: str = ""
+    trusted: bool = False
 
     def encode(self) -> Encoded:
         arrays = {
@@ -123,9 +143,15 @@ class Scene:
             "goal_configurations": self.goal_configurations,
             "spawns": self.spawns,
         }
-        return Encoded(self.info.model_dump(mode="json"), {**self.files, ARRAYS_FILE: pack(arrays)})
+        code = {CODE_FILE: self.code.encode()} if self.code else {}
+        files = {**self.files, ARRAYS_FILE: pack(arrays), **code}
+        return Encoded(self.info.model_dump(mode="json"), files)
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        models = {name: files[name] for name in files if name != ARRAYS_FILE}
-        return cls(SceneInfo.model_validate(config), models, **unpack(files[ARRAYS_FILE]))
+        info = SceneInfo.model_validate(config)
+        models = {name: files[name] for name in files if name not in (ARRAYS_FILE, CODE_FILE)}
+        code = files[CODE_FILE].decode() if info.task.code else ""
+        arrays = unpack(files[ARRAYS_FILE])
+        samples = (arrays[name] for name in ("goals", "goal_configurations", "spawns"))
+        return cls(info, models, *samples, code=code)

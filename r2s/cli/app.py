@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "layout": ("r2s.cli.layout", WORK),
     "robot": ("r2s.cli.robot", WORK),
     "build-scene": ("r2s.cli.build_scene", WORK),
+    "task": ("r2s.cli.task", WORK),
     "train": ("r2s.cli.train", WORK),
     "validate": ("r2s.cli.validate", WORK),
     "export": ("r2s.cli.export", WORK),

@@ -22,14 +22,14 @@ def bench(
     Changes nothing in the workspace.
     """
     from r2s.engine import graph
-    from r2s.engine.catalog import decoded
+    from r2s.engine.trust import opened
     from r2s.train.bench import bench as measure
     from r2s.train.config import Config
 
     store = session.store()
     current = session.current(store, ref)
-    stored = store.get(graph.found(store, f"scene/{current}", remedy="r2s build-scene"))
+    digest = graph.found(store, f"scene/{current}", remedy="r2s build-scene")
     config = Config.model_validate(dict(session.configs.get("train", {})))
-    metrics = measure(decoded(stored), config, rounds)
-    artifact = {"kind": "scene", "id": stored.digest, "ref": f"scene/{current}"}
+    metrics = measure(opened(store, digest), config, rounds)
+    artifact = {"kind": "scene", "id": digest, "ref": f"scene/{current}"}
     return Outcome("\n".join(table(metrics)), extra={"artifact": artifact, "metrics": metrics})

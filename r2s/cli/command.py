@@ -43,6 +43,9 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "json": _shared("--json", kind=bool | None, help="Answer with one JSON document."),
     "quiet": _shared("--quiet", "-q", kind=bool | None, help="No messages, no progress."),
     "verbose": _shared("--verbose", "-v", kind=bool | None, help="Say more."),
+    "trust": _shared(
+        "--trust", kind=bool | None, help="Let task code run that artifacts brought from elsewhere."
+    ),
 }
 
 

@@ -86,7 +86,9 @@ def type_name(annotation: Any) -> str:
     if origin is Literal:
         return "[" + "|".join(str(arg) for arg in args) + "]"
     if origin in (Union, types.UnionType):
-        return "|".join(type_name(arg) for arg in args if arg is not type(None))
+        # A model among them is what a file becomes: no text of a flag says it.
+        said = [arg for arg in args if arg is not type(None) and not hasattr(arg, "model_fields")]
+        return "|".join(type_name(arg) for arg in said)
     if origin in (tuple, list):
         inner = [type_name(arg) for arg in args if arg is not Ellipsis]
         return ",".join(inner) + (",..." if Ellipsis in args or origin is list else "")

@@ -51,6 +51,10 @@ class Reports:
             self._say(f"{decision.step.stage.command}: action {decision.action.key}")
 
     def progress(self, step: Step) -> Progress:
+        return self.named(step.stage.command)
+
+    def named(self, title: str) -> Progress:
+        """Return the progress of something that is no stage."""
         return silent
 
     def waiting(self, message: str) -> None:
@@ -70,7 +74,7 @@ class Reports:
 class Lines(Reports):
     """One line every ten seconds, for logs and pipes."""
 
-    def progress(self, step: Step) -> Progress:
+    def named(self, title: str) -> Progress:
         shown = time.monotonic()
         begun: dict[str, tuple[float, float]] = {}
 
@@ -83,7 +87,7 @@ class Lines(Reports):
             shown = now
             share = f" {100 * done / total:.0f} %" if total else ""
             left = time_left(now - since, done - before, total - done) if total else ""
-            self._say(f"{step.stage.command}: {label}{share}{left}{_values(values)}")
+            self._say(f"{title}: {label}{share}{left}{_values(values)}")
 
         return show
 
@@ -104,7 +108,7 @@ class Panel(Reports):
         self._bars: Any = None
         self._live: Any = None
 
-    def progress(self, step: Step) -> Progress:
+    def named(self, title: str) -> Progress:
         from rich.console import Console
         from rich.live import Live
         from rich.panel import Panel as Box
@@ -122,7 +126,7 @@ class Panel(Reports):
             console=console,
         )
         self._live = Live(
-            Box(self._bars, title=step.stage.command, title_align="left", expand=False),
+            Box(self._bars, title=title, title_align="left", expand=False),
             console=console,
             transient=True,
             refresh_per_second=8,

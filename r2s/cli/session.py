@@ -25,6 +25,7 @@ class Session:
     """The options every command shares, and the config values given as flags.
 
     Attributes:
+        trust: task code that artifacts brought from elsewhere may run.
         configs: stage name to field to value.
         argv: the command line, for the run record.
     """
@@ -35,6 +36,7 @@ class Session:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    trust: bool = False
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     argv: tuple[str, ...] = ()
     _working_on: str = ""
@@ -55,6 +57,7 @@ class Session:
             # By its content: two commands may begin here at once, and a kill may leave half a folder.
             new = create and not is_workspace(path)
             self._store = Store.create(path) if new else Store.open(path)
+            self._store.trusting = self.trust
             if new:
                 self.tell(f"made a workspace: {path}")
         return self._store

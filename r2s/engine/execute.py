@@ -20,11 +20,11 @@ from r2s import __version__
 from r2s.core.context import Progress, StageContext, silent
 from r2s.core.errors import R2SError
 from r2s.core.memory import peak_bytes
-from r2s.engine.catalog import decoded
 from r2s.engine.interrupt import StopRequest, stoppable
 from r2s.engine.metrics import metrics, plain
 from r2s.engine.plan import Decision, Planner
 from r2s.engine.step import Step, in_order
+from r2s.engine.trust import opened
 
 if TYPE_CHECKING:
     from r2s.store import Store
@@ -189,7 +189,7 @@ class Executor:
                 cancelled=stop,
                 checkpoint=checkpoint,
             )
-            artifact = step.stage.load().run(self._decoded(inputs), step.config, context)
+            artifact = step.stage.load().run(self._opened(inputs), step.config, context)
         seconds = time.monotonic() - began
         encoded = artifact.encode()
         digest = self._store.put(
@@ -239,8 +239,8 @@ class Executor:
             decision.because,
         )
 
-    def _decoded(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        return {role: decoded(self._store.get(digest)) for role, digest in inputs.items()}
+    def _opened(self, inputs: Mapping[str, str]) -> dict[str, Any]:
+        return {role: opened(self._store, digest) for role, digest in inputs.items()}
 
     def _point(self, step: Step, digest: str, reason: str) -> str:
         name = step.ref_of(self._store.get(digest).config)

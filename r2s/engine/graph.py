@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2s.core.errors import GateFailed, R2SError, UsageError
-from r2s.engine import catalog
+from r2s.engine import catalog, trust
 from r2s.engine.lineage import made_by
 from r2s.engine.names import checked_name, name_from
 from r2s.engine.step import Step, step_of
@@ -94,19 +94,25 @@ def build_scene(
     replace: bool = False,
 ) -> Step:
     """Return the step that makes `scene/<name>`; it refuses to replace another robot or task."""
-    config = settings.config(catalog.BUILD_SCENE)
+    from r2s.tasks.user import UserTask, name_of
 
-    def refuse_another(store: Store, inputs: Mapping[str, str]) -> None:
+    settings, from_file = with_own_task(settings)
+    config = settings.config(catalog.BUILD_SCENE)
+    task = config.task
+
+    def refuse(store: Store, inputs: Mapping[str, str]) -> None:
+        if isinstance(task, UserTask) and not from_file:
+            trust.check(store, task)  # it came with a scene's settings, or with a recipe
         held = store.ref(f"scene/{name}")
         if held is None or replace:
             return
         scene, wanted = store.get(held).config, store.get(inputs["robot"]).config["name"]
         there = (scene["robot"]["name"], scene["task"]["name"])
-        task = there[1] if config.task == "auto" else config.task
-        if there != (wanted, task):
+        called = there[1] if task == "auto" else name_of(task)
+        if there != (wanted, called):
             raise UsageError(
                 "R2S-NAME-002",
-                f"scene/{name} holds {there[0]} with task {there[1]}, not {wanted} with task {task}",
+                f"scene/{name} holds {there[0]} with task {there[1]}, not {wanted} with task {called}",
                 where=f"scene/{name}",
                 why="policies trained in it would silently belong to another robot",
                 remedy=f"--name {name_from(f'{name}-{wanted}')} makes a second scene, --replace replaces it",
@@ -118,8 +124,26 @@ def build_scene(
         inputs={"reconstruction": reconstruction, "robot": robot_made},
         seed=settings.seed,
         ref=f"scene/{checked_name(name)}",
-        check=refuse_another,
+        check=refuse,
     )
+
+
+def with_own_task(settings: Settings) -> tuple[Settings, bool]:
+    """Return the settings with the text of the user's file in place of its path, and whether there is one.
+
+    So the key of the scene holds what the task says, and not where it lies.
+
+    Raises:
+        UsageError: the file cannot be read or holds no such task.
+    """
+    from r2s.tasks.user import names_file, read_task
+
+    given = settings.configs.get(catalog.BUILD_SCENE.name, {})
+    wanted = given.get("task")
+    if not isinstance(wanted, str) or not names_file(wanted):
+        return settings, False
+    values = {**given, "task": read_task(wanted).model_dump(mode="json")}
+    return replace(settings, configs={**settings.configs, catalog.BUILD_SCENE.name: values}), True
 
 
 def train(scene: Step | str, name: str, settings: Settings) -> Step:

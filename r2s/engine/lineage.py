@@ -79,10 +79,10 @@ class Family(Mapping[str, Any]):
         self._decoded: dict[str, Any] = {}
 
     def __getitem__(self, kind: str) -> Any:
-        from r2s.engine.catalog import decoded
+        from r2s.engine.trust import opened
 
         if kind not in self._decoded:
-            self._decoded[kind] = decoded(self._store.get(self._digests[kind]))
+            self._decoded[kind] = opened(self._store, self._digests[kind])
         return self._decoded[kind]
 
     def __contains__(self, kind: object) -> bool:

@@ -67,8 +67,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for key in ("capture", "robot"):
         if isinstance(tree.get(key), str):
             tree[key] = str(path.absolute().parent / Path(tree[key]).expanduser())
+    _place_task(tree, path.absolute().parent)
     for override in overrides:
         _apply(tree, override)
+    _place_task(tree, Path.cwd())
     recipe = validated(Recipe, tree, where=str(path))
     assert isinstance(recipe, Recipe)
     checked_name(recipe.name)
@@ -137,6 +139,18 @@ def _read(path: Path) -> dict[str, Any]:
             remedy="r2s run --schema",
         )
     return tree
+
+
+def _place_task(tree: dict[str, Any], folder: Path) -> None:
+    """Make the path of a user's own task, `build-scene: {task: my_task.py:MyTask}`, an absolute one."""
+    from r2s.tasks.user import names_file
+
+    stages = tree.get("stages")
+    for stage, values in stages.items() if isinstance(stages, dict) else ():
+        task = values.get("task") if isinstance(values, dict) else None
+        building = str(stage).replace("-", "_") == catalog.BUILD_SCENE.name
+        if building and isinstance(task, str) and names_file(task):
+            values["task"] = str(folder / Path(task).expanduser())
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

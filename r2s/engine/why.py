@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from r2s.core.canonical import digest_bytes
 from r2s.engine.names import printable, short
 
 if TYPE_CHECKING:
@@ -98,5 +99,7 @@ def _digest(value: Any) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, str) and "\n" in value:  # a whole file
+        return f"{len(value.splitlines())} lines ({short(digest_bytes(value.encode()))})"
     text = "(not set)" if value is _ABSENT else printable(str(value))
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -19,8 +19,8 @@ from r2s.edge.policy import OnnxPolicy
 from r2s.policy.graph import PREVIOUS_TARGET, input_widths
 from r2s.policy.parity import stratified_inputs
 from r2s.policy.reference import reference_action, reference_target
-from r2s.sim.episode import Moment, play
-from r2s.sim.model import load_model
+from r2s.sim.episode import Moment, advancing, play
+from r2s.sim.model import layout, load_model
 from r2s.tasks.task import bind
 
 VECTORS = 1024
@@ -85,12 +85,13 @@ def golden_episode(policy: Policy, scene: Scene, contract: Contract, seed: int) 
     model = load_model(scene, "scene.xml")
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)  # objects at rest cost nothing
     task = bind(scene)
+    advance = advancing(task, layout(model, scene))
     session = OnnxPolicy(policy.onnx)
     ticks: list[Arrays] = []
     episode = 0
     while len(ticks) < MIN_TICKS and episode < MAX_EPISODES:
         random = generator(seed, "episode", episode)
-        moments = play(model, scene, task, contract, session, random)
+        moments = play(model, scene, task, advance, contract, session, random)
         ticks += [_record(moment, index == 0, session) for index, moment in enumerate(moments)]
         episode += 1
     return {name: np.stack([tick[name] for tick in ticks]) for name in ticks[0]}

@@ -26,16 +26,18 @@ def episodes(policy: Policy, scene: Scene, *, seed: int = 0) -> Iterator[Iterato
     import mujoco
 
     from r2s.policy.contract import deployment_contract
-    from r2s.sim.episode import contract_and_policy, play
-    from r2s.sim.model import load_model
+    from r2s.sim.episode import advancing, contract_and_policy, play
+    from r2s.sim.model import layout, load_model
     from r2s.tasks.task import bind
 
     model = load_model(scene, "scene.xml")
     model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
     task = bind(scene)
+    advance = advancing(task, layout(model, scene))
     contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
     for episode in itertools.count():
-        yield play(model, scene, task, contract, session, generator(seed, "film", episode))
+        random = generator(seed, "film", episode)
+        yield play(model, scene, task, advance, contract, session, random)
 
 
 def film(

@@ -16,7 +16,8 @@ from r2s.artifacts.scene import Scene, SceneInfo, TaskSpec
 from r2s.core.context import StageContext
 from r2s.scene.ability import chosen_task
 from r2s.scene.errors import contradiction
-from r2s.tasks.specs import default_spec, known_task, task_kind
+from r2s.tasks.specs import default_spec, task_kind
+from r2s.tasks.user import UserTask, known, spec_of
 
 if TYPE_CHECKING:
     from r2s.scene.spawns import Spawns
@@ -33,9 +34,10 @@ EPISODE_SHARE = 0.6  # of an episode, in which a goal can be reached at full spe
 class Config(Frozen):
     """How a scene is built. Lengths in metres, angles in radians."""
 
-    task: Annotated[str, AfterValidator(known_task)] = Field(
+    task: Annotated[str | UserTask, AfterValidator(known)] = Field(
         "auto",
-        description="what the robot learns; auto: velocity on legs, navigate on wheels, else reach",
+        description="what the robot learns; auto: velocity on legs, navigate on wheels, else reach; or "
+        "one of your own: FILE.py:Class",
     )
     place: tuple[float, ...] = Field(
         (),
@@ -95,7 +97,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     reconstruction, robot = inputs["reconstruction"], inputs["robot"]
     assert isinstance(reconstruction, Reconstruction)
     assert isinstance(robot, Robot)
-    task = chosen_task(config.task, robot.info)
+    own = config.task if isinstance(config.task, UserTask) else None
+    task = chosen_task(spec_of(own).like if own else str(config.task), robot.info)
     context.progress("place the robot", 0, 5)
     draft = draft_twin(reconstruction, robot, task, config)
     standing = stand_robot(draft, task, config, context)
@@ -136,7 +139,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         spawn_floor_share=standing.spawns and standing.spawns.floor_share,
         simple_routes=samples.simple_routes,
     )
-    return Scene(
+    scene = Scene(
         info=SceneInfo(
             task=task_spec(task, robot.info, config),
             robot=robot.info,
@@ -175,7 +178,14 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         goals=samples.goals,
         goal_configurations=samples.configurations,
         spawns=samples.spawns,
+        code=own.text if own else "",
+        trusted=own is not None,
     )
+    if own:
+        from r2s.tasks.task import bind
+
+        bind(scene)  # what is wrong with it is told now, and not when it shall be trained
+    return scene
 
 
 @dataclass(frozen=True)
@@ -334,17 +344,19 @@ def with_view(twin: Twin, samples: Samples):
 
 def task_spec(task: str, robot: RobotInfo, config: Config) -> TaskSpec:
     """Return the task with its defaults for the robot and the user's numbers."""
-    default = default_spec(task, robot.reach_m)
+    own = config.task
+    default = spec_of(own) if isinstance(own, UserTask) else default_spec(task, robot.reach_m)
     for kind in ("parameters", "weights"):
         known, given = getattr(default, kind), getattr(config, kind)
         unknown = sorted(set(given) - set(known))
         if unknown:
             raise contradiction(
-                f"task {task} has no {kind} called {', '.join(unknown)}",
+                f"task {default.name} has no {kind} called {', '.join(unknown)}",
                 f"use some of: {', '.join(sorted(known))}",
             )
-    return TaskSpec(
-        name=task,
-        parameters={**default.parameters, **config.parameters},
-        weights={**default.weights, **config.weights},
+    return default.model_copy(
+        update={
+            "parameters": {**default.parameters, **config.parameters},
+            "weights": {**default.weights, **config.weights},
+        }
     )

@@ -140,7 +140,12 @@ class Jitted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """One scene, compiled: what both engines share."""
+    """One scene, compiled: what both engines share.
+
+    Attributes:
+        start_anywhere: see `build`.
+        every_term: tell the reward terms of every copy, and not their means (a check of a task does).
+    """
 
     scene: Scene
     model: mujoco.MjModel
@@ -150,6 +155,7 @@ class Environment:
     network: NetworkSpec
     observation_clip: float
     start_anywhere: float = 0.0
+    every_term: bool = False
 
     @classmethod
     def build(
@@ -278,7 +284,9 @@ class Environment:
             success=counted & judged.success,
             episode_return=jnp.where(counted, total, 0.0),
             sample=self.plan.flatten(state.draws),
-            terms=jnp.sum(terms, axis=0) / jnp.maximum(jnp.sum(live), 1),
+            terms=terms
+            if self.every_term
+            else jnp.sum(terms, axis=0) / jnp.maximum(jnp.sum(live), 1),
         )
 
         state = state._replace(task=task, steps=steps, total=total)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,13 @@ from r2s.edge.observe import Reading
 from r2s.edge.policy import OnnxPolicy
 from r2s.edge.runtime import Command
 from r2s.edge.safety import Verdict
-from r2s.sim.model import layout
+from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.sim.transport import MujocoTransport
+from r2s.tasks.task import Moment as TrueMoment
 from r2s.tasks.task import Start, Task, TaskState
+
+Advance = Callable[..., tuple[TaskState, Mapping[str, jax.Array]]]
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,38 @@ class Moment:
     qpos: np.ndarray
 
 
+def advancing(task: Task, where: Layout) -> Advance:
+    """Return f(memory, sensordata, target, action, previous, chance) -> (memory, commands), compiled once.
+
+    A task may move its goal while it goes on: from what it knows to be true, as in training.
+    """
+
+    @jax.jit
+    def advance(memory, sensordata, target, action, previous, chance):
+        sensors = {name: sensordata[index] for name, index in where.sensor_index.items()}
+        own = dict(zip(COMMAND_SIGNALS, (target, action), strict=True))
+        signals = {**sensors, **own, **task.commands(memory)}
+        after, _ = task.advance(TrueMoment(signals, action, previous, memory), chance)
+        return after, task.commands(after)
+
+    return advance
+
+
 def play(
     model: mujoco.MjModel,
     scene: Scene,
     task: Task,
+    advance: Advance,
     contract: Contract,
     policy: OnnxPolicy,
     random: np.random.Generator,
 ) -> Iterator[Moment]:
     """Yield the control periods of one episode, until the task's end or until a guard stops the robot.
 
-    Goal, start and sensor noise are drawn from `random`; physics is nominal.
+    Goal, start and sensor noise are drawn from `random`, what the task draws on its way from a stream
+    of its own; physics is nominal.
     """
+    chance = random.spawn(1)[0]
     where = layout(model, scene)
     pose = jnp.asarray(random.random(task.draws.start), jnp.float32)
     memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
@@ -60,6 +83,7 @@ def play(
     robot = MujocoTransport(model, data, scene.info, where, sensors, commands=given)
     robot.wait_until(contract.control_s)
     controller = Controller(contract, policy, robot.joint_names)
+    previous = np.zeros(len(contract.actions.joints))
     for index in range(task.episode_steps):
         reading, now_s = robot.read(), robot.now_s()
         if index == 0:
@@ -78,6 +102,11 @@ def play(
             )
         )
         robot.wait_until((index + 2) * contract.control_s)
+        drawn = chance.random(task.draws.advance)
+        rows = (data.sensordata, tick.target, controller.action, previous, drawn)
+        memory, orders = advance(memory, *(jnp.float32(row) for row in rows))
+        robot.commands = {name: np.asarray(order, np.float64) for name, order in orders.items()}
+        previous = controller.action
 
 
 def contract_and_policy(contract: Mapping[str, Any], onnx: bytes) -> tuple[Contract, OnnxPolicy]:

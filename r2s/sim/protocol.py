@@ -33,7 +33,8 @@ class Trajectories(NamedTuple):
         success: (T, N) bool, where counted: was it a success?
         episode_return: (T, N) sum of rewards, where counted.
         sample: (T, N, v) randomization of the copy during this step.
-        terms: (T, r) mean of each weighted reward term over valid rows.
+        terms: (T, r) mean of each weighted reward term over valid rows; (T, N, r), each copy's, where
+            the environment tells every term.
     """
 
     observation: Any

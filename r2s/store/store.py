@@ -26,6 +26,9 @@ class Store:
     """An open workspace. Cheap to open; holds nothing until it writes.
 
     Use as a context manager or call `close`; a process that does neither is swept up after.
+
+    Attributes:
+        trusting: the user lets code run that artifacts brought from elsewhere, as long as this is open.
     """
 
     def __init__(self, path: Path):
@@ -37,6 +40,7 @@ class Store:
         self.ref_files = Refs(path / "refs")
         self.run_files = runs.Runs(path / "runs")
         self._lease: Lease | None = None
+        self.trusting = False
 
     @classmethod
     def create(cls, path: Path) -> Store:

@@ -152,7 +152,7 @@ def task_kind(name: str) -> TaskKind:
         "R2S-TASK-001",
         f"there is no task called {name!r}",
         why="a task is code: observations, rewards and a success event",
-        remedy=f"r2s build-scene --task {'|'.join(KINDS)}",
+        remedy=f"r2s build-scene --task {'|'.join(KINDS)}   # or one of your own: FILE.py:Class",
     )
 
 

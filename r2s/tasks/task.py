@@ -146,12 +146,14 @@ class Bound:
 
 
 def merged(spec: TaskSpec) -> TaskSpec:
-    """Return `spec` completed with its task's defaults.
+    """Return `spec` completed with its task's defaults; a user's own task has none elsewhere.
 
     Raises:
         UsageError: no such task (`R2S-TASK-001`).
         R2SError: a parameter or weight the task does not know (`R2S-TASK-002`).
     """
+    if spec.code:
+        return spec
     defaults = default_spec(spec.name)
     for kind in ("parameters", "weights"):
         known = getattr(defaults, kind)
@@ -176,11 +178,25 @@ def bind(scene: Scene) -> Task:
 
     Raises:
         UsageError: no such task (`R2S-TASK-001`).
-        R2SError: the scene lacks what the task needs.
+        UnsafeInput: it is a user's own, and nobody here trusts its code (`R2S-TASK-029`).
+        R2SError: the scene lacks what the task needs, or a user's task is not one (see `user`, `shapes`).
     """
     spec = merged(scene.info.task)
+    if spec.code:
+        return _bind_own(spec, scene)
     module, name = task_kind(spec.name).code.split(":")
     return getattr(import_module(module), name).bind(spec, scene)
+
+
+def _bind_own(spec: TaskSpec, scene: Scene) -> Task:
+    from r2s.tasks.shapes import checked
+    from r2s.tasks.user import loaded, running, task_in
+
+    user = task_in(scene)
+    cls: Any = loaded(user)
+    with running(user, "bind"):
+        bound = cls.bind(spec, scene)
+    return checked(bound, user, scene)
 
 
 def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[str, jax.Array]]:

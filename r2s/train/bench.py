@@ -36,7 +36,7 @@ def bench(scene: Scene, config: Config | None = None, rounds: int = 4) -> dict[s
     """
     config = config or Config()
     engine = chosen_engine(config.engine)
-    config = resolved(config, engine, scene.info.task.name)
+    config = resolved(config, engine, scene.info.task.kind)
     network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
     environment = Environment.build(
         scene, load_model(scene), network, config.observation_clip, config.start_anywhere

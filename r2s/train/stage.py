@@ -52,7 +52,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
             remedy="r2s build-scene",
         )
     engine = chosen_engine(config.engine)
-    config = resolved(config, engine, scene.info.task.name)
+    config = resolved(config, engine, scene.info.task.kind)
     network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
     # TF32 would make an accelerator's policy differ from the one that is exported.
     with jax.default_matmul_precision("highest"):
