@@ -27,7 +27,7 @@ class TaskSpec(Frozen):
     """Which task, and its numbers. `r2s.tasks` knows what they mean.
 
     Attributes:
-        name: `reach` or `velocity`.
+        name: `reach`, `push` or `velocity`.
         parameters: the task's own numbers (`tolerance_m`, `episode_s`, ...).
         weights: reward term name to weight.
     """
@@ -53,6 +53,7 @@ class SceneInfo(Frozen):
         timestep_s: physics step of scene_train.xml [s].
         randomization: what varies between copies; stored here so that validation uses the same ranges.
         movable: body names of movable objects.
+        thing: the one of them that the task moves, "" where it moves none; also free in training.
         bodies, geoms, nq, nv, nu: sizes of scene_train.xml.
         settle_speed_m_s: largest body speed after one second at rest.
         workspace_free_fraction: share of sampled reachable points that were free of collision.
@@ -72,6 +73,7 @@ class SceneInfo(Frozen):
     timestep_s: float
     randomization: tuple[Randomize, ...]
     movable: tuple[str, ...]
+    thing: str = ""
     bodies: int
     geoms: int
     nq: int
@@ -101,12 +103,13 @@ class Scene:
     info: see `SceneInfo`.
     files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
         this folder.
-    goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals
-        (n is 0 for tasks without goals).
+    goals: (n, 3) float32, metres, robot base frame: reachable, collision-free end-effector goals, or
+        where the centre of mass of `info.thing` shall go (n is 0 for tasks without goals).
     goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
-        each goal, the proof that it is reachable.
+        each goal, or the side of the thing that faces away from it: the proof that it is reachable.
     spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
-        start (m is 0 for fixed bases).
+        start, or the centre of mass of `info.thing`, turned from how it stands in the scan: a start
+        for each goal (m is 0 for fixed bases that move nothing).
     """
 
     KIND: ClassVar[str] = "scene"
@@ -123,7 +126,10 @@ class Scene:
             "goal_configurations": self.goal_configurations,
             "spawns": self.spawns,
         }
-        return Encoded(self.info.model_dump(mode="json"), {**self.files, ARRAYS_FILE: pack(arrays)})
+        config = self.info.model_dump(mode="json")
+        if not self.info.thing:  # as scenes were before there were such tasks
+            del config["thing"]
+        return Encoded(config, {**self.files, ARRAYS_FILE: pack(arrays)})
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:

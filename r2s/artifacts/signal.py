@@ -14,7 +14,8 @@ class Signal(Frozen):
 
     Names in use: `joint_pos`, `joint_vel`, `joint_target` (last commanded joint positions),
     `last_action`, `ee_pos`, `goal_pos`, `ee_to_goal`, `base_quat`, `base_ang_vel`, `base_lin_vel`,
-    `projected_gravity`, `command_velocity`, `base_height`. A task may add more.
+    `projected_gravity`, `command_velocity`, `base_height`, `object_pos` (centre of mass of the thing
+    that the task moves), `ee_to_object`, `object_to_goal`. A task may add more.
 
     Attributes:
         elements: names of its numbers, in order; joint signals list joint names.
@@ -23,8 +24,9 @@ class Signal(Frozen):
         kind: `measured` (encoders, IMU, command, last action), `derived` from measured ones by a named
             function that edge and tasks both have, or `privileged` (simulator truth: critic, reward
             and success only; an actor that asks for one is refused).
-        derivation: for `derived`: `ee_pos` or `ee_to_goal` (forward kinematics along the scene's chain),
-            `projected_gravity` (from `base_quat`). Else "".
+        derivation: for `derived`: `ee_pos` (forward kinematics along the scene's chain), a vector between
+            two points (`ee_to_goal`, `ee_to_object`, `object_to_goal`), or `projected_gravity` (from
+            `base_quat`). Else "".
         sensors: MJCF sensor names whose data, concatenated, is this signal; empty where the signal is
             not a sensor (commands, last action, derived).
         noise_sigma: standard deviation of the sensor's noise, in `unit`.

@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from .contract import REMEMBERED, Contract, SignalSpec
+from .contract import BETWEEN, REMEMBERED, TIP, Contract, SignalSpec
 from .errors import EdgeError
 from .kinematics import ForwardKinematics, projected_gravity
 
@@ -85,12 +85,19 @@ class Observer:
             return memory[name][self._memory_orders[name]]
         if signal.derivation == "projected_gravity":
             return projected_gravity(values["base_quat"])
+        if signal.derivation in BETWEEN:
+            start, end = BETWEEN[signal.derivation]
+            return self._point(end, values) - self._point(start, values)
         if signal.derivation:
-            assert self._kinematics is not None
-            tip = self._kinematics.tip_position(values["joint_pos"][self._chain_order])
-            return tip if signal.derivation == "ee_pos" else values["goal_pos"] - tip
+            return self._point(signal.derivation, values)
         vector = values[name]
         return vector[self._orders[name]] if name in self._orders else vector
+
+    def _point(self, name: str, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        if name != TIP:
+            return values[name]
+        assert self._kinematics is not None
+        return self._kinematics.tip_position(values["joint_pos"][self._chain_order])
 
     def _order(self, wanted: Sequence[str]) -> np.ndarray:
         missing = [name for name in wanted if name not in self.joint_names]

@@ -87,6 +87,12 @@ class Probe:
             self.model.body_pos[self.base] = position
             self.model.body_quat[self.base] = quaternion
 
+    def put(self, thing: str, position: Array, yaw: float) -> None:
+        """Move a free thing: its centre of mass to (3,) metres, world frame, turned from its scan [rad]."""
+        address = int(self.model.jnt_qposadr[self.model.body(thing).jntadr[0]])
+        turn = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+        self.home[address : address + 7] = [*position, *turn]
+
     def pose(self, joints: Array | None = None) -> None:
         """Put the joints somewhere, everything else at home, and compute kinematics."""
         self.data.qpos[:] = self.home

@@ -20,6 +20,7 @@ from r2s.tasks.specs import default_spec, known_task, task_kind
 
 if TYPE_CHECKING:
     from r2s.scene.spawns import Spawns
+    from r2s.scene.target import Target
     from r2s.scene.twin import Twin
 
 STAGE_VERSION: int = 8
@@ -49,16 +50,19 @@ class Config(Frozen):
     objects: Literal["movable", "fixed"] = Field(
         "movable", description="whether things that can be moved may move"
     )
+    object: str = Field(
+        "", description="the thing that a push moves, as `r2s layout` calls it; empty: chosen"
+    )
     training_objects: Literal["held", "free"] = Field(
         "held",
-        description="whether training holds movable things in place (validation never does): "
-        "no task of today moves them, and their contacts cost more than the robot",
+        description="whether training holds movable things in place (validation never does), but for the "
+        "one that the task moves: their contacts cost more than the robot",
     )
     control_hz: float = Field(
         0.0,
         ge=0,
         le=500,
-        description="control rate [Hz]; 0: the task's, 25 for reach, 50 for velocity",
+        description="control rate [Hz]; 0: the task's, 25 for reach and push, 50 for velocity",
     )
     timestep_s: float = Field(
         0.005, gt=0, le=0.01, description="physics step of scene_train.xml [s], at most"
@@ -94,13 +98,14 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     assert isinstance(robot, Robot)
     task = chosen_task(config.task, robot.info)
     context.progress("place the robot", 0, 5)
-    draft = draft_twin(reconstruction, robot, task, config)
+    draft, target = with_target(draft_twin(reconstruction, robot, task, config), task, config)
     standing = stand_robot(draft, task, config, context)
     context.progress("settle", 1, 5)
     settled = settle(standing.twin)
-    twin = settled.twin
+    notes = [*standing.notes, *settled.notes]
+    twin, target = still_free(settled.twin, target, notes)
     context.progress("sample goals", 2, 5)
-    samples = take_samples(twin, standing, task, config, context)
+    samples = take_samples(twin, standing, target, task, config, context)
     context.progress("compare the models", 3, 5)
     audit = audit_contacts(twin, context.seed)
     twin, camera = with_view(twin, samples)
@@ -108,7 +113,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("compile", 4, 5)
     model = compiled(files[TRAIN_FILE], plain(files), TRAIN_FILE)
     before, after = count(twin.place), count(twin.training_place())
-    warnings = [*standing.notes, *settled.notes]
+    warnings = notes
     if audit.differ > DISAGREEMENT_WARNING:
         warnings.append(
             f"training colliders disagree with the exact ones in {100 * audit.differ:.0f} % of "
@@ -132,6 +137,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         spawn_area_m2=standing.spawns and standing.spawns.area_m2,
         spawn_floor_share=standing.spawns and standing.spawns.floor_share,
     )
+    if target is not None:
+        context.facts.update(object=str(target), push_area_m2=samples.area_m2)
     return Scene(
         info=SceneInfo(
             task=task_spec(task, robot.info, config),
@@ -151,11 +158,12 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
                 reconstruction,
                 damping=has_joint_damping(model),
                 friction=after > 0,
-                held=twin.held,
+                free=twin.free,
             )
             if config.randomize
             else (),
             movable=twin.place.movable,
+            thing=twin.moves,
             bodies=model.nbody,
             geoms=model.ngeom,
             nq=model.nq,
@@ -194,6 +202,7 @@ class Samples:
     free_fraction: float | None
     simple_fraction: float | None
     space_m3: float | None
+    area_m2: float | None = None
 
 
 def control_period(task: str, config: Config) -> float:
@@ -222,6 +231,40 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
     )
 
 
+def with_target(twin: Twin, task: str, config: Config) -> tuple[Twin, Target | None]:
+    """Return the twin with the thing that the task moves, and that thing, where it moves one."""
+    from r2s.scene.target import find_target
+
+    if task_kind(task).moves == "nothing":
+        if config.object:
+            raise contradiction(f"--object is for a task that moves one, {task} moves nothing",
+                                "r2s build-scene --task push --object NAME")  # fmt: skip
+        return twin, None
+    if config.objects == "fixed":
+        raise contradiction(f"--objects fixed leaves {task} nothing to move", "leave it out")
+    target = find_target(twin.place, twin.robot.info, config.object, config.place)
+    return replace(twin, moves=target.thing.name), target
+
+
+def still_free(twin: Twin, target: Target | None, notes: list[str]) -> tuple[Twin, Target | None]:
+    """Return the settled twin with the sensors of what the task moves, and that as it lies now.
+
+    Raises:
+        R2SError: it was bolted down, out of reach or because it does not stay (`R2S-SCENE-042`).
+    """
+    from r2s.scene.errors import thing_lost
+    from r2s.scene.signals import observing
+    from r2s.scene.target import find_target
+
+    if target is None:
+        return twin, None
+    name, info = target.thing.name, twin.robot.info
+    if name not in twin.place.movable:
+        raise thing_lost(name, notes)
+    seen = replace(twin, vocabulary=observing(twin.vocabulary, info, name))
+    return seen, find_target(twin.place, info, name)
+
+
 def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:
     """Return the twin with the robot where the user wants it, or where it fits best."""
     from r2s.scene.near import near_robot
@@ -247,10 +290,24 @@ def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) ->
 
 
 def take_samples(
-    twin: Twin, standing: Standing, task: str, config: Config, context: StageContext
+    twin: Twin,
+    standing: Standing,
+    target: Target | None,
+    task: str,
+    config: Config,
+    context: StageContext,
 ) -> Samples:
-    """Return goals for a reach, spawns for a floating base."""
+    """Return goals for a reach, starts and goals for a push, spawns for a floating base."""
     from r2s.scene.goals import sample_goals
+    from r2s.scene.pushes import sample_pushes
+
+    if target is not None:
+        spec = task_spec(task, twin.robot.info, config)
+        found = sample_pushes(twin, target, config.goals, spec, context)
+        return Samples(
+            found.goals, found.configurations, found.starts, found.free_fraction, None, None,
+            found.area_m2,
+        )  # fmt: skip
 
     if twin.stance.floating:
         width = len(twin.vocabulary.actions.joints)

@@ -17,10 +17,11 @@ from r2s.edge.observe import Reading
 from r2s.edge.policy import OnnxPolicy
 from r2s.edge.runtime import Command
 from r2s.edge.safety import Verdict
+from r2s.sim.begin import start_qpos, task_start
 from r2s.sim.model import layout
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.sim.transport import MujocoTransport
-from r2s.tasks.task import Start, Task
+from r2s.tasks.task import Task, TaskState
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def play(
     Goal, start and sensor noise are drawn from `random`; physics is nominal.
     """
     where = layout(model, scene)
-    data = start(model, scene, task, random)
-    memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
+    data, memory = start(model, scene, task, random)
     given = {name: np.asarray(v, np.float64) for name, v in task.commands(memory).items()}
     measured = disturbances(scene.info.signals, (), {})
     sensors = Sensing(measured_columns(scene.info, where), measured, model.opt.timestep, random)
@@ -79,18 +79,15 @@ def contract_and_policy(contract: Mapping[str, Any], onnx: bytes) -> tuple[Contr
 
 def start(
     model: mujoco.MjModel, scene: Scene, task: Task, random: np.random.Generator
-) -> mujoco.MjData:
-    """Return the simulation where the task starts it, actuators holding."""
+) -> tuple[mujoco.MjData, TaskState]:
+    """Return the simulation where the task starts it, actuators holding, and the task's memory."""
     where = layout(model, scene)
-    base = where.base_qpos
-    pose = where.home_qpos[base : base + 7] if base >= 0 else np.zeros(7)
-    home = Start(jnp.float32(where.home_qpos[where.qpos_index]), jnp.float32(pose))
-    begun = task.start(jnp.asarray(random.random(task.draws.start), jnp.float32), home)
+    begun = task_start(task, where, jnp.asarray(random.random(task.draws.start), jnp.float32))
+    memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
+    qpos, home = np.asarray(start_qpos(task, where, begun, memory)), where.home_qpos
     data = mujoco.MjData(model)
-    data.qpos[:] = where.home_qpos
-    data.qpos[where.qpos_index] = begun.joints
-    if base >= 0:
-        data.qpos[base : base + 7] = begun.base
+    # What the task leaves at home stays there to the last digit of a double.
+    data.qpos[:] = np.where(qpos == np.float32(home), home, qpos)
     data.ctrl[:] = where.home_ctrl
     data.ctrl[where.ctrl_index] = begun.joints
-    return data
+    return data, memory

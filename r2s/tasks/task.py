@@ -19,6 +19,14 @@ from r2s.tasks.specs import default_spec, task_kind
 Signals = Mapping[str, jax.Array]  # signal name -> (width,), one copy
 TaskState = dict[str, jax.Array]
 
+TIP = "ee_pos"
+# Vectors from one point to another; `r2s.edge.contract` has the same.
+BETWEEN = {
+    "ee_to_goal": (TIP, "goal_pos"),
+    "ee_to_object": (TIP, "object_pos"),
+    "object_to_goal": ("object_pos", "goal_pos"),
+}
+
 
 class Moment(NamedTuple):
     """What a reward term may look at, for one copy at one control step.
@@ -93,6 +101,14 @@ class Task(Protocol):
         """Return where a new episode begins, from the home pose."""
         ...
 
+    def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
+        """Return where the thing that the task moves begins: (7,) position [m] and wxyz, world frame."""
+        ...
+
+    def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
+        """Return a configuration (a,) of the (n, a) `known` ones that an episode may also begin in."""
+        ...
+
     def error(self, moment: Moment) -> jax.Array:
         """Return how far this moment is from what is wanted, in the task's own unit."""
         ...
@@ -138,6 +154,12 @@ class Bound:
     @property
     def episode_steps(self) -> int:
         return self.steps("episode_s")
+
+    def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
+        return home
+
+    def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
+        return chosen(known, uniform)
 
 
 def merged(spec: TaskSpec) -> TaskSpec:
@@ -187,8 +209,9 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
         R2SError: a derivation that this scene cannot compute (`R2S-TASK-004`).
     """
     wanted = [s for s in info.signals if s.kind == "derived" and s.name in names]
-    for signal in wanted:
-        if signal.derivation != "projected_gravity" and info.chain is None:
+    along_chain = [s for s in wanted if TIP in BETWEEN.get(s.derivation, (s.derivation,))]
+    for signal in along_chain:
+        if info.chain is None:
             raise R2SError(
                 "R2S-TASK-004",
                 f"signal {signal.name} is derived by {signal.derivation!r} along a chain there is not",
@@ -196,21 +219,22 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
                 why="forward kinematics needs the chain from base to end effector",
                 remedy="use a robot with an end effector, or remove the signal from the observations",
             )
-    along_chain = [s for s in wanted if s.derivation != "projected_gravity"]
     tip = None
     if info.chain is not None and along_chain:
         tip = kinematics.chain_position(info.chain, info.signal("joint_pos").elements)
 
     def complete(signals: Signals) -> dict[str, jax.Array]:
-        result = dict(signals)
-        end = tip(signals["joint_pos"]) if tip else jnp.zeros(3)
-        values = {
-            "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
-            "ee_pos": lambda: end,
-            "ee_to_goal": lambda: signals["goal_pos"] - end,
-        }
+        result, points = dict(signals), dict(signals)
+        if tip:
+            points[TIP] = tip(signals["joint_pos"])
         for signal in wanted:
-            result[signal.name] = values[signal.derivation]()
+            if signal.derivation in BETWEEN:
+                start, end = BETWEEN[signal.derivation]
+                result[signal.name] = points[end] - points[start]
+            elif signal.derivation == TIP:
+                result[signal.name] = points[TIP]
+            else:
+                result[signal.name] = kinematics.projected_gravity(signals["base_quat"])
         return result
 
     return complete
