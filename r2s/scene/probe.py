@@ -127,7 +127,14 @@ class Probe:
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
 
     def descend(
-        self, name: str, target: Array, start: Array, low: Array, high: Array
+        self,
+        name: str,
+        target: Array,
+        start: Array,
+        low: Array,
+        high: Array,
+        *,
+        steps: int = WALK_STEPS,
     ) -> Array | None:
         """Return the joints to which a greedy walk from `start` brings a site, None if it gets stuck.
 
@@ -139,7 +146,7 @@ class Probe:
         """
         site, jacobian = self.model.site(ROBOT_PREFIX + name).id, np.zeros((3, self.model.nv))
         joints = np.clip(start, low, high)
-        for _ in range(WALK_STEPS):
+        for _ in range(steps):
             self.pose(joints)
             gap = target - self.data.site_xpos[site]
             distance = float(np.linalg.norm(gap))

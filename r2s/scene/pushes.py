@@ -20,12 +20,14 @@ from r2s.scene.twin import Twin
 EDGE_M = 0.02  # from a thing's outline to the edge of its support and to other things
 # A start's height is the scan's: spots of the support that are higher or lower will not do.
 LEVEL_M = 0.004
-MIN_PUSHES, TRIES_PER_PUSH = 50, 40
+MIN_PUSHES, MOST_PUSHES, TRIES_PER_PUSH = 50, 300, 40
 # The end effector behind a thing: off its side by the first of these that is free, at the first of these
 # shares of the height of its centre of mass [m, 1].
-STANDOFFS_M = (0.02, 0.04, 0.06)
+STANDOFFS_M = (0.03, 0.05)
 HEIGHTS = (1.0, 1.5)
 LEAST_HEIGHT_M = 0.02
+# Most walks that arrive do so in a dozen steps, and those that do not cost the most.
+WALK_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Pushes:
 def sample_pushes(
     twin: Twin, target: Target, count: int, task: TaskSpec, context: StageContext
 ) -> Pushes:
-    """Sample up to `count` pairs: both free of other things and off the edge, the arm behind the thing at both.
+    """Sample up to `count` pairs, at most `MOST_PUSHES`, with the arm behind the thing at both ends.
 
     Raises:
         R2SError: fewer than 50 were found (`R2S-SCENE-043`).
     """
+    count = min(count, MOST_PUSHES)
     spots, step = free_spots(twin, target)
     arm = _Arm(twin, target)
     random = generator(context.seed, "scene", "pushes")
@@ -76,7 +79,8 @@ def sample_pushes(
             continue
         looked += 1
         behind = arm.behind(start, yaw, along)
-        if behind is None or arm.behind(goal, yaw, along) is None:
+        # A push that begins with a way around the thing is a planning problem.
+        if behind is None or not arm.goes_to(behind) or arm.behind(goal, yaw, along) is None:
             continue
         goals.append([*goal, target.thing.com[2]])
         configurations.append(behind)
@@ -136,7 +140,13 @@ class _Arm:
             height = self.target.lowest_m + max(share * rise, LEAST_HEIGHT_M)
             for off in STANDOFFS_M:
                 point = np.append(xy - (side + off) * along, height)
-                joints = self.probes[0].descend(self.site, point, self.home, self.low, self.high)
+                joints = self.probes[0].descend(
+                    self.site, point, self.home, self.low, self.high, steps=WALK_STEPS
+                )
                 if joints is not None and all(probe.is_free(joints) for probe in self.probes):
                     return joints
         return None
+
+    def goes_to(self, joints: Array) -> bool:
+        """Whether the straight way from home to a configuration is free, with the thing where it is."""
+        return self.probes[0].path_is_free(self.home, joints)

@@ -17,7 +17,7 @@ JOINT_POS_NOISE_RAD, JOINT_VEL_NOISE_RAD_S = 0.002, 0.05
 QUAT_NOISE, GYRO_NOISE_RAD_S = 0.005, 0.05
 # Serial and USB buses deliver within one to two cycles.
 SENSOR_LATENCY_S = (0.0, 0.01)
-# Pose estimates of a depth camera at a metre: millimetres to a centimetre, after one to three frames at 30 Hz.
+# Pose estimates of a depth camera at a metre: some millimetres off, after one to three frames at 30 Hz.
 OBJECT_NOISE_M, CAMERA_LATENCY_S = 0.005, (0.03, 0.1)
 # A relative action moves the target at most this fast, and never faster than this share of a joint's limit.
 RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.8
@@ -108,7 +108,7 @@ def _arm_vocabulary(
     signals: tuple[Signal, ...],
     critic: tuple[str, ...] = (),
 ) -> Vocabulary:
-    """Return the signals of an arm with a goal: its joints, the goal, `signals`, and its true end effector."""
+    """Return the signals of an arm with a goal: joints, the goal, `signals`, the true end effector."""
     joints = action_joints(robot, gripper=False)
     chain = robot.chain.joints if robot.chain else ()
     measured = [joint.name for joint in joints]

@@ -63,11 +63,11 @@ def _points(geom: Geom, hulls: tuple[np.ndarray, ...]) -> Array:
     elif geom.shape == "box":
         local = signs * size
     elif geom.shape == "cylinder":
-        local = np.concatenate([size[0] * ring + [0, 0, s * size[1]] for s in (-1, 1)])
+        local = np.concatenate([size[0] * ring + np.array([0, 0, s * size[1]]) for s in (-1, 1)])
     else:  # a sphere, or a capsule
         ball = np.concatenate([ring, ring[:, [0, 2, 1]], ring[:, [2, 0, 1]]]) * size[0]
         half = size[1] if geom.shape == "capsule" else 0.0
-        local = np.concatenate([ball + [0, 0, s * half] for s in (-1, 1)])
+        local = np.concatenate([ball + np.array([0, 0, s * half]) for s in (-1, 1)])
     return local @ quat_to_matrix(geom.quaternion).T + np.asarray(geom.position)
 
 

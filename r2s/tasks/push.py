@@ -38,7 +38,9 @@ DISTANCE, BEHIND = (
     "goal_distance",
     "behind_distance",
 )  # [m], added to a moment's signals, for all terms
-APPROACH_M = 0.1  # from its place behind the thing the end effector is drawn by a slope this wide
+APPROACH_M = 0.2  # the end effector is drawn to its place behind the thing by a slope this wide
+# That place is nearer to the thing than where a scene proves to be free: who goes there pushes.
+PRESS_M = 0.05
 
 
 def approach(task: Push, moment: Moment) -> jax.Array:
@@ -75,16 +77,21 @@ TERMS: dict[str, RewardTerm] = {
 
 @dataclass(frozen=True)
 class Push(Bound):
-    goals: np.ndarray  # (n, 3) float32, metres, robot base frame: centre of mass of the thing
-    starts: np.ndarray  # (n, 3) float32: x, y [m], yaw [rad], world frame; one for each goal
-    tip: Callable[
-        [jax.Array], jax.Array
-    ]  # joint positions of `joint_pos` -> (3,) metres, base frame
-    up: np.ndarray  # (3,) float32: the world's up in the robot base frame
-    standoff_m: (
-        float  # from the thing's centre of mass to the end effector behind it, in the plane ...
-    )
-    above_m: float  # ... and how much higher that is
+    """Attributes:
+    goals: (n, 3) float32, metres, robot base frame: where the thing's centre of mass shall go.
+    starts: (n, 3) float32: its x, y [m], yaw [rad] in the world; one for each goal.
+    tip: joint positions of `joint_pos` -> (3,) metres, robot base frame.
+    up: (3,) float32: the world's up in the robot base frame.
+    behind_m: from the thing's centre of mass to where the end effector pushes it, in the plane;
+        `above_m`: how much higher that is.
+    """
+
+    goals: np.ndarray
+    starts: np.ndarray
+    tip: Callable[[jax.Array], jax.Array]
+    up: np.ndarray
+    behind_m: float
+    above_m: float
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Push:
@@ -114,9 +121,10 @@ class Push(Bound):
         behind = np.asarray(jax.lax.map(tip, jnp.asarray(joints))) @ turn.T + base
         thing = goals @ turn.T + base
         standoff_m = float(np.median(np.linalg.norm((behind - starts)[:, :2], axis=1)))
+        behind_m = max(standoff_m - PRESS_M, 0.0)
         above_m = float(np.median((behind - thing)[:, 2]))
         up = np.float32(turn.T @ [0, 0, 1])
-        return cls(spec, info.control_s, low, high, goals, starts, tip, up, standoff_m, above_m)
+        return cls(spec, info.control_s, low, high, goals, starts, tip, up, behind_m, above_m)
 
     @property
     def draws(self) -> Draws:
@@ -166,7 +174,7 @@ class Push(Bound):
     def from_behind(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from its place behind the thing [m]."""
         gap = self.to_goal(moment)
-        away = moment.signals["object_pos"] - self.standoff_m * gap / _length(gap)
+        away = moment.signals["object_pos"] - self.behind_m * gap / _length(gap)
         return _length(away + self.above_m * self.up - self.tip(moment.signals["joint_pos"]))
 
     def lost(self, moment: Moment) -> jax.Array:

@@ -30,7 +30,7 @@ REACH = TaskSpec(
 PUSH = TaskSpec(
     name="push",
     parameters={
-        "episode_s": 6.0,
+        "episode_s": 5.0,
         "tolerance_m": 0.03,
         # Success is the thing within tolerance of its goal in the plane, and this slow, for so long.
         "hold_s": 0.4,
