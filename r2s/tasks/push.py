@@ -114,7 +114,8 @@ class Push(Bound):
                 remedy="r2s build-scene --task push",
             )
         low, high = joint_limits(info)
-        goals, starts = np.float32(scene.goals), np.float32(scene.spawns)
+        goals = np.asarray(scene.goals, np.float32)
+        starts = np.asarray(scene.spawns, np.float32)
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
         turn, base = quat_to_matrix(info.base_quaternion), np.asarray(info.base_position_m)
         joints = _measured(scene)
@@ -123,7 +124,7 @@ class Push(Bound):
         standoff_m = float(np.median(np.linalg.norm((behind - starts)[:, :2], axis=1)))
         behind_m = max(standoff_m - PRESS_M, 0.0)
         above_m = float(np.median((behind - thing)[:, 2]))
-        up = np.float32(turn.T @ [0, 0, 1])
+        up = np.asarray(turn.T @ [0, 0, 1], np.float32)
         return cls(spec, info.control_s, low, high, goals, starts, tip, up, behind_m, above_m)
 
     @property
