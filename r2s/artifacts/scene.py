@@ -56,7 +56,8 @@ class SceneInfo(Frozen):
         thing: the one of them that the task moves, "" where it moves none; also free in training.
         bodies, geoms, nq, nv, nu: sizes of scene_train.xml.
         settle_speed_m_s: largest body speed after one second at rest.
-        workspace_free_fraction: share of sampled reachable points that were free of collision.
+        workspace_free_fraction: share of sampled reachable points that were free of collision; of a push,
+            share of the pairs of start and goal looked at that the arm can make.
         camera_position_m, camera_target_m: a good place to take a picture from.
     """
 

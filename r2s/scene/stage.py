@@ -90,6 +90,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     from r2s.scene.randomization import default_randomization, has_joint_damping
     from r2s.scene.settle import settle
     from r2s.scene.speed import physics_steps_per_s
+    from r2s.scene.target import still_free
     from r2s.scene.training_shapes import count
     from r2s.scene.twin import plain
 
@@ -103,7 +104,9 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("settle", 1, 5)
     settled = settle(standing.twin)
     notes = [*standing.notes, *settled.notes]
-    twin, target = still_free(settled.twin, target, notes)
+    twin = settled.twin
+    if target is not None:
+        twin, target = still_free(twin, target, notes)
     context.progress("sample goals", 2, 5)
     samples = take_samples(twin, standing, target, task, config, context)
     context.progress("compare the models", 3, 5)
@@ -244,25 +247,6 @@ def with_target(twin: Twin, task: str, config: Config) -> tuple[Twin, Target | N
         raise contradiction(f"--objects fixed leaves {task} nothing to move", "leave it out")
     target = find_target(twin.place, twin.robot.info, config.object, config.place)
     return replace(twin, moves=target.thing.name), target
-
-
-def still_free(twin: Twin, target: Target | None, notes: list[str]) -> tuple[Twin, Target | None]:
-    """Return the settled twin with the sensors of what the task moves, and that as it lies now.
-
-    Raises:
-        R2SError: it was bolted down, out of reach or because it does not stay (`R2S-SCENE-042`).
-    """
-    from r2s.scene.errors import thing_lost
-    from r2s.scene.signals import observing
-    from r2s.scene.target import find_target
-
-    if target is None:
-        return twin, None
-    name, info = target.thing.name, twin.robot.info
-    if name not in twin.place.movable:
-        raise thing_lost(name, notes)
-    seen = replace(twin, vocabulary=observing(twin.vocabulary, info, name))
-    return seen, find_target(twin.place, info, name)
 
 
 def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:

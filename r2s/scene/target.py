@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from r2s.artifacts.robot import RobotInfo
 from r2s.scene.environment import Environment, Thing
-from r2s.scene.errors import no_such_thing, nothing_to_move
+from r2s.scene.errors import no_such_thing, nothing_to_move, thing_lost
+from r2s.scene.signals import observing
 from r2s.scene.surfaces import Surface, surfaces
+from r2s.scene.twin import Twin
 from r2s.scene.upright import UprightBox, outline
 
 GRAVITY_M_S2 = 9.81
@@ -71,6 +74,22 @@ def find_target(
         faults = [f"{target}: {target.fault}" for target in named or found]
         raise nothing_to_move(robot, faults, wanted)
     return max(able, key=lambda target: (target.stability, target.thing.name))
+
+
+def still_free(twin: Twin, target: Target, notes: Sequence[str]) -> tuple[Twin, Target]:
+    """Return the settled twin with sensors on what the task moves, and that as it lies now.
+
+    Args:
+        notes: what was said of things that do not move any more.
+
+    Raises:
+        R2SError: it was bolted down, out of reach or because it does not stay (`R2S-SCENE-042`).
+    """
+    name, info = target.thing.name, twin.robot.info
+    if name not in twin.place.movable:
+        raise thing_lost(name, notes)
+    seen = replace(twin, vocabulary=observing(twin.vocabulary, info, name))
+    return seen, find_target(twin.place, info, name)
 
 
 def push_force_n(robot: RobotInfo) -> float:
