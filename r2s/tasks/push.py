@@ -38,8 +38,9 @@ DISTANCE, BEHIND = (
     "goal_distance",
     "behind_distance",
 )  # [m], added to a moment's signals, for all terms
-APPROACH_M = 0.2  # the end effector is drawn to its place behind the thing by a slope this wide
-# That place is nearer to the thing than where a scene proves to be free: who goes there pushes.
+APPROACH_M = 0.15  # the end effector is drawn to its place behind the thing by a slope this wide
+# Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
+# pushes. Seen from the side it is off the thing, or the way there would push it aside.
 PRESS_M = 0.05
 
 
@@ -51,7 +52,7 @@ def approach(task: Push, moment: Moment) -> jax.Array:
 
 def progress(task: Push, moment: Moment) -> jax.Array:
     """1 with the thing at the goal, 0 far away, with a slope over the longest push."""
-    return 1.0 - jnp.tanh(moment.signals[DISTANCE] / task.number("most_push_m"))
+    return 1.0 - jnp.tanh(2.0 * moment.signals[DISTANCE] / task.number("most_push_m"))
 
 
 def precision(task: Push, moment: Moment) -> jax.Array:
@@ -82,7 +83,7 @@ class Push(Bound):
     starts: (n, 3) float32: its x, y [m], yaw [rad] in the world; one for each goal.
     tip: joint positions of `joint_pos` -> (3,) metres, robot base frame.
     up: (3,) float32: the world's up in the robot base frame.
-    behind_m: from the thing's centre of mass to where the end effector pushes it, in the plane;
+    standoff_m: from the thing's centre of mass to where the end effector is behind it, in the plane;
         `above_m`: how much higher that is.
     """
 
@@ -90,7 +91,7 @@ class Push(Bound):
     starts: np.ndarray
     tip: Callable[[jax.Array], jax.Array]
     up: np.ndarray
-    behind_m: float
+    standoff_m: float
     above_m: float
 
     @classmethod
@@ -122,10 +123,9 @@ class Push(Bound):
         behind = np.asarray(jax.lax.map(tip, jnp.asarray(joints))) @ turn.T + base
         thing = goals @ turn.T + base
         standoff_m = float(np.median(np.linalg.norm((behind - starts)[:, :2], axis=1)))
-        behind_m = max(standoff_m - PRESS_M, 0.0)
         above_m = float(np.median((behind - thing)[:, 2]))
         up = np.asarray(turn.T @ [0, 0, 1], np.float32)
-        return cls(spec, info.control_s, low, high, goals, starts, tip, up, behind_m, above_m)
+        return cls(spec, info.control_s, low, high, goals, starts, tip, up, standoff_m, above_m)
 
     @property
     def draws(self) -> Draws:
@@ -169,14 +169,20 @@ class Push(Bound):
 
     def to_goal(self, moment: Moment) -> jax.Array:
         """Return the vector (3,) from thing to goal, without its height [m]."""
-        gap = moment.state["goal"] - moment.signals["object_pos"]
-        return gap - self.up * jnp.sum(gap * self.up)
+        return self.flat(moment.state["goal"] - moment.signals["object_pos"])
+
+    def flat(self, vector: jax.Array) -> jax.Array:
+        """Return a vector (3,) of the base frame without its height."""
+        return vector - self.up * jnp.sum(vector * self.up)
 
     def from_behind(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from its place behind the thing [m]."""
-        gap = self.to_goal(moment)
-        away = moment.signals["object_pos"] - self.behind_m * gap / _length(gap)
-        return _length(away + self.above_m * self.up - self.tip(moment.signals["joint_pos"]))
+        gap, tip = self.to_goal(moment), self.tip(moment.signals["joint_pos"])
+        ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / _length(gap)
+        aligned = jnp.maximum(jnp.sum(ahead * forth) / _length(ahead), 0.0)
+        off = jnp.maximum(self.standoff_m - PRESS_M * aligned, 0.0)
+        place = moment.signals["object_pos"] - off * forth + self.above_m * self.up
+        return _length(place - tip)
 
     def lost(self, moment: Moment) -> jax.Array:
         """Has the thing dropped off what it stood on, or toppled?"""

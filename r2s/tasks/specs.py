@@ -45,8 +45,8 @@ PUSH = TaskSpec(
         "start_joint_rad": 0.1,
     },
     weights={
-        "approach": 0.5,
-        "progress": 1.0,
+        "approach": 1.5,
+        "progress": 1.5,
         "precision": 1.5,
         "stillness": 1.5,
         "joint_speed": -0.005,

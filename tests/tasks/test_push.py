@@ -21,7 +21,7 @@ from r2s.sim.environment import Environment
 from r2s.sim.episode import start
 from r2s.sim.model import layout, load_model
 from r2s.tasks import task as tasks
-from r2s.tasks.push import TERMS, Push
+from r2s.tasks.push import PRESS_M, TERMS, Push
 from r2s.tasks.task import Moment, bind, derive
 from r2s.train import stage
 from r2s.train.config import Config, Ppo
@@ -90,19 +90,24 @@ def test_every_term_is_best_with_the_thing_still_at_its_goal(push):
 
 
 def test_progress_has_a_slope_all_the_way(push):
-    values = [float(judged(push, short_of=d)[1].terms["progress"]) for d in np.arange(0, 0.3, 0.02)]
+    values = [
+        float(judged(push, short_of=d)[1].terms["progress"]) for d in np.arange(0, 0.24, 0.02)
+    ]
     assert all(a > b + 0.01 for a, b in itertools.pairwise(values))
 
 
-def test_the_end_effector_is_drawn_to_the_side_away_from_the_goal(push):
-    """Measured from the thing: the place behind it is opposite to the goal and off its middle."""
+def test_the_end_effector_is_drawn_behind_the_thing_and_then_into_it(push):
+    """The place is on the far side of the thing from the goal, nearer to it for who is there already."""
     now = moment(push, short_of=0.1)
-    state_goal, thing = np.asarray(now.state["goal"]), np.asarray(now.signals["object_pos"])
-    u = (state_goal - thing) / np.linalg.norm(state_goal - thing)
-    behind = thing - push.behind_m * u + push.above_m * push.up
-    tip = np.asarray(push.tip(now.signals["joint_pos"]))
-    assert float(push.from_behind(now)) == pytest.approx(np.linalg.norm(behind - tip), abs=1e-5)
-    assert (behind - thing) @ u <= 0
+    goal, tip = np.asarray(now.state["goal"]), np.asarray(push.tip(now.signals["joint_pos"]))
+    for along, off in (((1, 0, 0), PRESS_M), ((0, 1, 0), 0.0), ((-1, 0, 0), 0.0)):
+        thing = tip + 0.2 * np.array(along) - push.above_m * push.up
+        at = now._replace(
+            signals={**now.signals, "object_pos": jnp.float32(thing)},
+            state={**now.state, "goal": jnp.float32(thing + np.array([0.1, 0, goal[2]]))},
+        )
+        behind = thing - (push.standoff_m - off) * np.array([1, 0, 0]) + push.above_m * push.up
+        assert float(push.from_behind(at)) == pytest.approx(np.linalg.norm(behind - tip), abs=1e-4)
 
 
 def test_success_is_the_whole_hold_time_without_a_break(push):
