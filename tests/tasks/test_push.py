@@ -25,6 +25,11 @@ from r2s.tasks.push import PRESS_M, TERMS, Push
 from r2s.tasks.task import Moment, bind, derive
 from r2s.train import stage
 from r2s.train.config import Config, Ppo
+from r2s.validate import stage as gate
+from r2s.validate.equality import check_equality
+from r2s.validate.rollout import run_trials
+from r2s.validate.scenarios import scenarios
+from r2s.validate.trial import begin
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +224,20 @@ def test_the_thing_is_pushed_and_seen_late(environment):
     start = sum(environment.info.signal(n).width for n in environment.info.observations[:4])
     read = np.asarray(seen.observation)[2:, :, start : start + 3]
     assert 0.002 < np.abs(np.diff(read, axis=0)).mean() < 0.02
+
+
+def test_a_trial_of_the_gate_begins_at_a_start_and_is_what_the_robots_runtime_does(
+    scene, policy, tmp_path
+):
+    """All randomization at once, the thing seen late: the batched trials equal the runtime's, bit for bit."""
+    bench = gate._bench(policy, scene, gate.Config(), StageContext(tmp_path))
+    everything = scenarios(policy.info.randomization, scene.info.signals)[-1]
+    trials = begin(bench.model, scene, bench.where, bench.task, everything, (0, 1), 0)
+    address, row = bench.where.thing_qpos, np.asarray(trials.task_state["row"])
+    offset = trials.draws["object_position"][:, :2]
+    starts = trials.qpos[:, address : address + 2] - offset
+    np.testing.assert_allclose(starts, scene.spawns[row, :2], atol=1e-6)
+    assert check_equality(bench, trials, run_trials(bench, trials, 0), 0) == 2
 
 
 def chance(environment: Environment, number: int):
