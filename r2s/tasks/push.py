@@ -40,7 +40,8 @@ DISTANCE, BEHIND = (
 )  # [m], added to a moment's signals, for all terms
 APPROACH_M = 0.15  # the end effector is drawn to its place behind the thing by a slope this wide
 # Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
-# pushes. Seen from the side it is off the thing, or the way there would push it aside.
+# pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
+# push the thing aside, and an arm that has come down beside it finds no way around.
 PRESS_M = 0.05
 
 
@@ -181,7 +182,8 @@ class Push(Bound):
         ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / _length(gap)
         aligned = jnp.maximum(jnp.sum(ahead * forth) / _length(ahead), 0.0)
         off = jnp.maximum(self.standoff_m - PRESS_M * aligned, 0.0)
-        place = moment.signals["object_pos"] - off * forth + self.above_m * self.up
+        rise = self.above_m + self.standoff_m * (1.0 - aligned)
+        place = moment.signals["object_pos"] - off * forth + rise * self.up
         return _length(place - tip)
 
     def lost(self, moment: Moment) -> jax.Array:

@@ -101,17 +101,22 @@ def test_progress_has_a_slope_all_the_way(push):
     assert all(a > b + 0.01 for a, b in itertools.pairwise(values))
 
 
-def test_the_end_effector_is_drawn_behind_the_thing_and_then_into_it(push):
+def test_the_end_effector_is_drawn_over_the_thing_behind_it_and_then_into_it(push):
     """The place is on the far side of the thing from the goal, nearer to it for who is there already."""
     now = moment(push, short_of=0.1)
     goal, tip = np.asarray(now.state["goal"]), np.asarray(push.tip(now.signals["joint_pos"]))
-    for along, off in (((1, 0, 0), PRESS_M), ((0, 1, 0), 0.0), ((-1, 0, 0), 0.0)):
+    for along, off, lift in (
+        ((1, 0, 0), PRESS_M, 0.0),
+        ((0, 1, 0), 0.0, 1.0),
+        ((-1, 0, 0), 0.0, 1.0),
+    ):
         thing = tip + 0.2 * np.array(along) - push.above_m * push.up
         at = now._replace(
             signals={**now.signals, "object_pos": jnp.float32(thing)},
             state={**now.state, "goal": jnp.float32(thing + np.array([0.1, 0, goal[2]]))},
         )
-        behind = thing - (push.standoff_m - off) * np.array([1, 0, 0]) + push.above_m * push.up
+        rise = push.above_m + lift * push.standoff_m
+        behind = thing - (push.standoff_m - off) * np.array([1, 0, 0]) + rise * push.up
         assert float(push.from_behind(at)) == pytest.approx(np.linalg.norm(behind - tip), abs=1e-4)
 
 
