@@ -69,9 +69,11 @@ class SceneInfo(Frozen):
         timestep_s: physics step of scene_train.xml [s].
         randomization: what varies between copies; stored here so that validation uses the same ranges.
         movable: body names of movable objects.
+        thing: the one of them that the task moves, "" where it moves none; also free in training.
         bodies, geoms, nq, nv, nu: sizes of scene_train.xml.
         settle_speed_m_s: largest body speed after one second at rest.
-        workspace_free_fraction: share of sampled reachable points that were free of collision.
+        workspace_free_fraction: share of sampled reachable points that were free of collision; of a push,
+            share of the pairs of start and goal looked at that the arm can make.
         camera_position_m, camera_target_m: a good place to take a picture from.
     """
 
@@ -88,6 +90,7 @@ class SceneInfo(Frozen):
     timestep_s: float
     randomization: tuple[Randomize, ...]
     movable: tuple[str, ...]
+    thing: str = ""
     bodies: int
     geoms: int
     nq: int
@@ -118,11 +121,13 @@ class Scene:
     files: `scene.xml`, `scene_train.xml` and `assets/...`; either XML opens in plain MuJoCo from
         this folder.
     goals: (n, 3) float32, metres, robot base frame at home: reachable, collision-free goals of an end
-        effector, or of a base on the floor (n is 0 for tasks without goals).
+        effector or of a base on the floor, or where the centre of mass of `info.thing` shall go (n is 0
+        for tasks without goals).
     goal_configurations: (n, joints) float32 [rad or m]: a collision-free configuration that reaches
-        each goal, the proof that it is reachable.
+        each goal, or the side of the thing that faces away from it: the proof that it is reachable.
     spawns: (m, 3) float32: x, y [m] and yaw [rad] in the world frame where a floating base may
-        start (m is 0 for fixed bases). Where a base has goals, row i of both is a route.
+        start, or the centre of mass of `info.thing`, turned from how it stands in the scan (m is 0 for
+        fixed bases that move nothing). Where a base or a thing has goals, row i of both is a pair.
     code: text of the file of a user's own task, or "".
     trusted: whether `code` may run here. Never stored: who opens an artifact says so.
     """
@@ -144,8 +149,10 @@ class Scene:
             "spawns": self.spawns,
         }
         code = {CODE_FILE: self.code.encode()} if self.code else {}
-        files = {**self.files, ARRAYS_FILE: pack(arrays), **code}
-        return Encoded(self.info.model_dump(mode="json"), files)
+        config = self.info.model_dump(mode="json")
+        if not self.info.thing:  # as scenes were before there were such tasks
+            del config["thing"]
+        return Encoded(config, {**self.files, ARRAYS_FILE: pack(arrays), **code})
 
     @classmethod
     def decode(cls, config: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:

@@ -14,8 +14,9 @@ class Signal(Frozen):
 
     Names in use: `joint_pos`, `joint_vel`, `joint_target` (last commanded joint positions),
     `last_action`, `ee_pos`, `goal_pos`, `ee_to_goal`, `goal_quat`, `ee_turn_to_goal`, `base_quat`,
-    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`; of a mobile
-    base `base_pos`, `goal_direction`, `laser_ranges` (-1 where nothing came back), `laser_nearness` and
+    `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`; of the thing that
+    a task moves `object_pos` (its centre of mass), `ee_to_object`, `object_to_goal`; of a mobile base
+    `base_pos`, `goal_direction`, `laser_ranges` (-1 where nothing came back), `laser_nearness` and
     `bumps`. A task may add more.
 
     Attributes:
@@ -25,9 +26,10 @@ class Signal(Frozen):
         kind: `measured` (encoders, IMU, command, last action), `derived` from measured ones by a named
             function that edge and tasks both have, or `privileged` (simulator truth: critic, reward
             and success only; an actor that asks for one is refused).
-        derivation: for `derived`: `ee_pos`, `ee_to_goal` or `ee_turn_to_goal` (forward kinematics along the
-            scene's chain), `projected_gravity` (from `base_quat`), `goal_direction` (from `base_pos`,
-            `base_quat` and `goal_pos`), `laser_nearness` (from `laser_ranges`). Else "".
+        derivation: for `derived`: `ee_pos` or `ee_turn_to_goal` (forward kinematics along the scene's chain),
+            a vector between two points (`ee_to_goal`, `ee_to_object`, `object_to_goal`),
+            `projected_gravity` (from `base_quat`), `goal_direction` (from `base_pos`, `base_quat` and
+            `goal_pos`), `laser_nearness` (from `laser_ranges`). Else "".
         sensors: MJCF sensor names whose data, concatenated, is this signal; empty where the signal is
             not a sensor (commands, last action, derived).
         noise_sigma: standard deviation of the sensor's noise, in `unit`.

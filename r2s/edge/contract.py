@@ -15,10 +15,20 @@ from .errors import EdgeError
 
 # Signals the runtime itself remembers; all other measured ones come from the robot.
 REMEMBERED = ("joint_target", "last_action")
+TIP = "ee_pos"  # the end effector's position, from the joints along the chain
+# Vectors from one point to another.
+BETWEEN = {
+    "ee_to_goal": (TIP, "goal_pos"),
+    "ee_to_object": (TIP, "object_pos"),
+    "object_to_goal": ("object_pos", "goal_pos"),
+}
 # What each derivation is computed from.
 SOURCES = {
-    "ee_pos": ("joint_pos",),
-    "ee_to_goal": ("joint_pos", "goal_pos"),
+    TIP: ("joint_pos",),
+    **{
+        name: tuple("joint_pos" if end == TIP else end for end in ends)
+        for name, ends in BETWEEN.items()
+    },
     "ee_turn_to_goal": ("joint_pos", "goal_quat"),
     "projected_gravity": ("base_quat",),
     "goal_direction": ("base_pos", "base_quat", "goal_pos"),
@@ -230,7 +240,7 @@ def _check_names(joints, observations, limits, gains, home, chain) -> None:
         if signal.name in REMEMBERED and set(signal.elements) - set(joints):
             odd = sorted(set(signal.elements) - set(joints))[0]
             raise _names(f"signal {signal.name!r} lists {odd!r}, no joint of the actions", "")
-        if signal.derivation.startswith("ee_") and not chain:
+        if signal.kind == "derived" and "joint_pos" in SOURCES[signal.derivation] and not chain:
             raise _names(f"signal {signal.name!r} needs a kinematic chain", "chain is null")
 
 

@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from .contract import REMEMBERED, Contract, SignalSpec
+from .contract import BETWEEN, REMEMBERED, TIP, Contract, SignalSpec
 from .errors import EdgeError
 from .kinematics import (
     ForwardKinematics,
@@ -95,15 +95,23 @@ class Observer:
             return goal_direction(values["base_pos"], values["base_quat"], values["goal_pos"])
         if signal.derivation == "laser_nearness":
             return laser_nearness(values["laser_ranges"])
-        if signal.derivation:
+        if signal.derivation == "ee_turn_to_goal":
             assert self._kinematics is not None
-            joints = values["joint_pos"][self._chain_order]
-            if signal.derivation == "ee_turn_to_goal":
-                return turn_to(self._kinematics.tip_pose(joints)[:3, :3], values["goal_quat"])
-            tip = self._kinematics.tip_position(joints)
-            return tip if signal.derivation == "ee_pos" else values["goal_pos"] - tip
+            pose = self._kinematics.tip_pose(values["joint_pos"][self._chain_order])
+            return turn_to(pose[:3, :3], values["goal_quat"])
+        if signal.derivation in BETWEEN:
+            start, end = BETWEEN[signal.derivation]
+            return self._point(end, values) - self._point(start, values)
+        if signal.derivation:
+            return self._point(signal.derivation, values)
         vector = values[name]
         return vector[self._orders[name]] if name in self._orders else vector
+
+    def _point(self, name: str, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        if name != TIP:
+            return values[name]
+        assert self._kinematics is not None
+        return self._kinematics.tip_position(values["joint_pos"][self._chain_order])
 
     def _order(self, wanted: Sequence[str]) -> np.ndarray:
         missing = [name for name in wanted if name not in self.joint_names]

@@ -105,6 +105,8 @@ def _scene(scene: Any, facts: Facts) -> dict[str, Any]:
         "spawn_area_m2": facts.get("spawn_area_m2"),
         "spawn_floor_share": facts.get("spawn_floor_share"),
         "simple_routes": facts.get("simple_routes"),
+        "object": facts.get("object"),
+        "push_area_m2": facts.get("push_area_m2"),
         "physics_steps_per_s": facts.get("physics_steps_per_s"),
     }
 

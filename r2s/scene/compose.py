@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,7 +75,7 @@ def compose(
     sites: Sequence[tuple[str, Attributes]] = (),
     exclude: Sequence[tuple[str, str]] = (),
     visuals: Sequence[str | None] = (),
-    held: bool = False,
+    held: Collection[str] = (),
     most_contacts: int = 0,
     view: tuple[np.ndarray, float] | None = None,
 ) -> bytes:
@@ -86,7 +86,7 @@ def compose(
         sites: (body name or "", attributes) of further sites.
         exclude: further pairs of bodies that never touch.
         visuals: per visual of the place its asset file, or None; () leaves them out.
-        held: movable things stay where they are: bodies without a joint.
+        held: names of movable things that stay where they are: bodies without a joint.
         most_contacts: how many contacts MJX solves for, the deepest first (MuJoCo has no such bound);
             0: one for each that any pair of colliders could have, which are hundreds.
         view: centre (3,) and extent [m] for viewers.
@@ -121,7 +121,7 @@ def compose(
         ET.SubElement(asset, "texture", name=PLACE, type="2d", file=TEXTURE_ASSET)
         ET.SubElement(asset, "material", name=PLACE, texture=PLACE, specular="0", shininess="0")
     for thing in place.things:
-        _thing(world, asset, thing, place, visuals, held)
+        _thing(world, asset, thing, place, visuals, thing.name in held)
     contact = ET.SubElement(root, "contact")
     contact.extend(robot.sections["contact"])
     for one, other in exclude:

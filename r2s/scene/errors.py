@@ -9,6 +9,10 @@ R2S-SCENE-006  MuJoCo refuses the model
 R2S-SCENE-007  a floating robot has no free floor
 R2S-SCENE-008  a setting contradicts another
 R2S-SCENE-009  there is nothing under the place the user gave
+R2S-SCENE-040  no movable thing has the name the user gave
+R2S-SCENE-041  nothing can be moved by the robot
+R2S-SCENE-042  the thing a task moves does not stay, or is out of reach
+R2S-SCENE-043  a thing has no room to be pushed in
 R2S-SCENE-050  a base's laser scanner sees nothing but the robot
 R2S-SCENE-051  too few routes over free floor
 """
@@ -132,4 +136,45 @@ def contradiction(what: str, remedy: str) -> UsageError:
         where="build-scene",
         why="the settings exclude each other",
         remedy=remedy,
+    )
+
+
+def no_such_thing(wanted: str, things: Sequence[str]) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-040",
+        f"there is no movable thing called {wanted!r}",
+        where=f"movable here: {', '.join(things) or 'none'}",
+        why="the task moves one thing of the place",
+        remedy="r2s layout   (all there is), then --object NAME; `r2s layout edit` makes a thing movable",
+    )
+
+
+def nothing_to_move(robot: RobotInfo, faults: Sequence[str], wanted: str) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-041",
+        f"{robot.name} cannot push {wanted or 'any thing of this place'}",
+        where="; ".join(faults) or "the place has no movable thing",
+        why="the task moves one thing that stands on a level support, in reach of the arm and not too heavy",
+        remedy="r2s layout edit   (mass_kg, mobility), another --place, or a longer arm",
+    )
+
+
+def thing_lost(thing: str, notes: Sequence[str]) -> R2SError:
+    mine = [note for note in notes if thing in note]
+    return R2SError(
+        "R2S-SCENE-042",
+        f"{thing} cannot be moved in this scene",
+        where="; ".join(mine) or f"{thing} is fixed",
+        why="a task that moves a thing needs it free, at rest and in reach",
+        remedy="the same command with --object NAME of another thing (r2s layout), or --place X,Y",
+    )
+
+
+def no_pushes(robot: RobotInfo, thing: str, found: int, looked: int, area_m2: float) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-043",
+        f"only {found} of {looked} pushes looked at can be made",
+        where=f"{thing}; {area_m2:.2f} m2 of its support are free and in reach of {robot.name}",
+        why="the end effector has to get behind the thing at its start and at its goal",
+        remedy="r2s build-scene --place X,Y   (more room), another --object, or a shorter most_push_m",
     )

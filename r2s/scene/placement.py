@@ -308,10 +308,13 @@ def _corners(width: int, count: int = 24) -> Iterator[Array]:
 
 
 def _things(twin: Twin) -> Array:
-    """Return (n, 3): x, y and weight of the movable things; larger ones count more."""
+    """Return (n, 3): x, y and weight of the movable things; larger ones count more.
+
+    Where the task moves one, no other counts.
+    """
     rows = []
     for thing in twin.place.things:
-        if thing.movable:
+        if thing.movable and twin.moves in ("", thing.name):
             boxes = [geom_bounds(geom, twin.place.hulls) for geom in thing.geoms]
             low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
             rows.append((*((low + high) / 2)[:2], float(np.linalg.norm(high - low))))

@@ -87,6 +87,12 @@ class Probe:
             self.model.body_pos[self.base] = position
             self.model.body_quat[self.base] = quaternion
 
+    def put(self, thing: str, position: Array, yaw: float) -> None:
+        """Move a free thing: its centre of mass to (3,) metres, world frame, turned from its scan [rad]."""
+        address = int(self.model.jnt_qposadr[self.model.body(thing).jntadr[0]])
+        turn = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+        self.home[address : address + 7] = [*position, *turn]
+
     def pose(self, joints: Array | None = None) -> None:
         """Put the joints somewhere, everything else at home, and compute kinematics."""
         self.data.qpos[:] = self.home
@@ -121,7 +127,14 @@ class Probe:
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
 
     def descend(
-        self, name: str, target: Array, start: Array, low: Array, high: Array
+        self,
+        name: str,
+        target: Array,
+        start: Array,
+        low: Array,
+        high: Array,
+        *,
+        steps: int = WALK_STEPS,
     ) -> Array | None:
         """Return the joints to which a greedy walk from `start` brings a site, None if it gets stuck.
 
@@ -133,7 +146,7 @@ class Probe:
         """
         site, jacobian = self.model.site(ROBOT_PREFIX + name).id, np.zeros((3, self.model.nv))
         joints = np.clip(start, low, high)
-        for _ in range(WALK_STEPS):
+        for _ in range(steps):
             self.pose(joints)
             gap = target - self.data.site_xpos[site]
             distance = float(np.linalg.norm(gap))

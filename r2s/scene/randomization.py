@@ -49,13 +49,13 @@ def default_randomization(
     *,
     damping: bool,
     friction: bool,
-    held: bool,
+    free: tuple[str, ...],
 ) -> tuple[Randomize, ...]:
     """Return the list for a task in a scene.
 
     Args:
         damping: a joint of the robot has damping of its own (a factor on 0 would change nothing).
-        held: training keeps movable things in place, so that their mass means nothing.
+        free: the movable things that training does not hold in place; of others the mass means nothing.
         friction: the scene has colliders besides the robot's (something to slide on).
     """
     entries = [
@@ -82,11 +82,12 @@ def default_randomization(
                 high=1.4,
             )
         )  # fmt: skip
-    if movable and not held:
-        low, high = _mass_factors(movable, reconstruction)
+    if free:
+        low, high = _mass_factors(free, reconstruction)
         entries.append(
             Randomize(
-                name="object_mass", target="object", field="mass", operation="scale",
+                name="object_mass", target="object", field="mass",
+                select="*" if free == movable else free[0], operation="scale",
                 distribution="loguniform", low=low, high=high, per="target",
             )
         )  # fmt: skip

@@ -18,6 +18,8 @@ JOINT_POS_NOISE_RAD, JOINT_VEL_NOISE_RAD_S = 0.002, 0.05
 QUAT_NOISE, GYRO_NOISE_RAD_S = 0.005, 0.05
 # Serial and USB buses deliver within one to two cycles.
 SENSOR_LATENCY_S = (0.0, 0.01)
+# Pose estimates of a depth camera at a metre: some millimetres off, after one to three frames at 30 Hz.
+OBJECT_NOISE_M, CAMERA_LATENCY_S = 0.005, (0.03, 0.1)
 # A relative action moves the target at most this fast, and never faster than this share of a joint's limit.
 RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.8
 # An absolute action of 1 is this share of the way to the nearer limit, at most this angle.
@@ -62,6 +64,58 @@ def action_joints(robot: RobotInfo, *, gripper: bool) -> tuple[Joint, ...]:
 
 def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     """Return the signals of `reach`: joints, the goal, and the vector from end effector to goal."""
+    names = ("joint_pos", "joint_vel", "joint_target", "last_action", "goal_pos", "ee_to_goal")
+    return _arm_vocabulary(robot, control_s, names, (_vector("ee_to_goal"),))
+
+
+def push_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of `push`: joints, where the thing is, and the vectors to it and on to its goal.
+
+    Its sensors come with the thing; see `observing`.
+    """
+    signals = (
+        Signal(
+            name="object_pos", elements=XYZ, unit="m", frame="robot_base", kind="measured",
+            sensors=("object_pos",), noise_sigma=OBJECT_NOISE_M, latency_s=CAMERA_LATENCY_S,
+        ),
+        _vector("ee_to_object"),
+        _vector("object_to_goal"),
+        Signal(
+            name="object_vel", elements=XYZ, unit="m/s", frame="world", kind="privileged",
+            sensors=("object_vel",),
+        ),
+        Signal(
+            name="object_up", elements=XYZ, unit="1", frame="world", kind="privileged",
+            sensors=("object_up",),
+        ),
+    )  # fmt: skip
+    names = (
+        "joint_pos", "joint_vel", "joint_target", "last_action",
+        "object_pos", "ee_to_object", "object_to_goal",
+    )  # fmt: skip
+    return _arm_vocabulary(robot, control_s, names, signals, ("object_vel", "object_up"))
+
+
+def observing(vocabulary: Vocabulary, robot: RobotInfo, thing: str) -> Vocabulary:
+    """Return the vocabulary with the sensors of the thing that the task moves."""
+    of = {"objtype": "xbody", "objname": thing}
+    base = {"reftype": "xbody", "refname": ROBOT_PREFIX + robot.base_body}
+    sensors = (
+        ("framepos", {"name": "object_pos", **of, **base}),
+        ("framelinvel", {"name": "object_vel", **of}),
+        ("framezaxis", {"name": "object_up", **of}),  # (0, 0, 1) as it stands in the scan
+    )
+    return replace(vocabulary, sensors=(*vocabulary.sensors, *sensors))
+
+
+def _arm_vocabulary(
+    robot: RobotInfo,
+    control_s: float,
+    observations: tuple[str, ...],
+    signals: tuple[Signal, ...],
+    critic: tuple[str, ...] = (),
+) -> Vocabulary:
+    """Return the signals of an arm with a goal: joints, the goal, `signals`, the true end effector."""
     joints = action_joints(robot, gripper=False)
     chain = robot.chain.joints if robot.chain else ()
     measured = [joint.name for joint in joints]
@@ -76,25 +130,23 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
             },
         )
     ]  # fmt: skip
-    signals = (
+    everything = (
         *joint_signals,
         Signal(name="goal_pos", elements=XYZ, unit="m", frame="robot_base", kind="measured"),
-        Signal(
-            name="ee_to_goal", elements=XYZ, unit="m", frame="robot_base", kind="derived",
-            derivation="ee_to_goal",
-        ),
+        *signals,
         Signal(
             name="ee_pos", elements=XYZ, unit="m", frame="robot_base", kind="privileged",
             sensors=("ee_pos",),
         ),
     )  # fmt: skip
-    names = ("joint_pos", "joint_vel", "joint_target", "last_action", "goal_pos", "ee_to_goal")
-    return Vocabulary(
-        signals,
-        names,
-        ("ee_pos",),
-        relative_actions(joints, control_s, robot.action_scale),
-        tuple(sensors),
+    actions = relative_actions(joints, control_s, robot.action_scale)
+    return Vocabulary(everything, observations, ("ee_pos", *critic), actions, tuple(sensors))
+
+
+def _vector(name: str) -> Signal:
+    """Return a signal that is derived as its name says, in the robot's base frame."""
+    return Signal(
+        name=name, elements=XYZ, unit="m", frame="robot_base", kind="derived", derivation=name
     )
 
 
@@ -183,6 +235,7 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
 VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
     "pose": pose_vocabulary,
     "reach": reach_vocabulary,
+    "push": push_vocabulary,
     "velocity": velocity_vocabulary,
 }
 

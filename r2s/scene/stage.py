@@ -21,6 +21,7 @@ from r2s.tasks.user import UserTask, known, spec_of
 
 if TYPE_CHECKING:
     from r2s.scene.spawns import Spawns
+    from r2s.scene.target import Target
     from r2s.scene.twin import Twin
 
 STAGE_VERSION: int = 8
@@ -52,10 +53,13 @@ class Config(Frozen):
     objects: Literal["movable", "fixed"] = Field(
         "movable", description="whether things that can be moved may move"
     )
+    object: str = Field(
+        "", description="the thing that a push moves, as `r2s layout` calls it; empty: chosen"
+    )
     training_objects: Literal["held", "free"] = Field(
         "held",
-        description="whether training holds movable things in place (validation never does): "
-        "no task of today moves them, and their contacts cost more than the robot",
+        description="whether training holds movable things in place (validation never does), but for the "
+        "one that the task moves: their contacts cost more than the robot",
     )
     control_hz: float = Field(
         0.0,
@@ -91,6 +95,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     from r2s.scene.randomization import default_randomization, has_joint_damping
     from r2s.scene.settle import settle
     from r2s.scene.speed import physics_steps_per_s
+    from r2s.scene.target import still_free
     from r2s.scene.training_shapes import count
     from r2s.scene.twin import plain
 
@@ -100,13 +105,16 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     own = config.task if isinstance(config.task, UserTask) else None
     task = chosen_task(spec_of(own).like if own else str(config.task), robot.info)
     context.progress("place the robot", 0, 5)
-    draft = draft_twin(reconstruction, robot, task, config)
+    draft, target = with_target(draft_twin(reconstruction, robot, task, config), task, config)
     standing = stand_robot(draft, task, config, context)
     context.progress("settle", 1, 5)
     settled = settle(standing.twin)
+    notes = [*standing.notes, *settled.notes]
     twin = settled.twin
+    if target is not None:
+        twin, target = still_free(twin, target, notes)
     context.progress("sample goals", 2, 5)
-    samples = take_samples(twin, standing, task, config, context)
+    samples = take_samples(twin, standing, target, task, config, context)
     context.progress("compare the models", 3, 5)
     audit = audit_contacts(twin, context.seed)
     twin, camera = with_view(twin, samples)
@@ -114,7 +122,7 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     context.progress("compile", 4, 5)
     model = compiled(files[TRAIN_FILE], plain(files), TRAIN_FILE)
     before, after = count(twin.place), count(twin.training_place())
-    warnings = [*twin.vocabulary.notes, *standing.notes, *settled.notes]
+    warnings = [*twin.vocabulary.notes, *notes]
     if audit.differ > DISAGREEMENT_WARNING:
         warnings.append(
             f"training colliders disagree with the exact ones in {100 * audit.differ:.0f} % of "
@@ -139,6 +147,8 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         spawn_floor_share=standing.spawns and standing.spawns.floor_share,
         simple_routes=samples.simple_routes,
     )
+    if target is not None:
+        context.facts.update(object=str(target), push_area_m2=samples.area_m2)
     scene = Scene(
         info=SceneInfo(
             task=task_spec(task, robot.info, config),
@@ -158,11 +168,12 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
                 reconstruction,
                 damping=has_joint_damping(model),
                 friction=after > 0,
-                held=twin.held,
+                free=twin.free,
             )
             if config.randomize
             else (),
             movable=twin.place.movable,
+            thing=twin.moves,
             bodies=model.nbody,
             geoms=model.ngeom,
             nq=model.nq,
@@ -209,6 +220,7 @@ class Samples:
     simple_fraction: float | None
     space_m3: float | None
     simple_routes: float | None = None
+    area_m2: float | None = None
 
 
 def control_period(task: str, config: Config) -> float:
@@ -235,6 +247,21 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         timestep_s=control_s / substeps,
         held=config.training_objects == "held",
     )
+
+
+def with_target(twin: Twin, task: str, config: Config) -> tuple[Twin, Target | None]:
+    """Return the twin with the thing that the task moves, and that thing, where it moves one."""
+    from r2s.scene.target import find_target
+
+    if task_kind(task).moves == "nothing":
+        if config.object:
+            raise contradiction(f"--object is for a task that moves one, {task} moves nothing",
+                                "r2s build-scene --task push --object NAME")  # fmt: skip
+        return twin, None
+    if config.objects == "fixed":
+        raise contradiction(f"--objects fixed leaves {task} nothing to move", "leave it out")
+    target = find_target(twin.place, twin.robot.info, config.object, config.place)
+    return replace(twin, moves=target.thing.name), target
 
 
 def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:
@@ -267,10 +294,24 @@ def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) ->
 
 
 def take_samples(
-    twin: Twin, standing: Standing, task: str, config: Config, context: StageContext
+    twin: Twin,
+    standing: Standing,
+    target: Target | None,
+    task: str,
+    config: Config,
+    context: StageContext,
 ) -> Samples:
-    """Return goals for a reach, spawns for a floating base, routes for one on wheels."""
+    """Return goals for a reach, starts and goals for a push, spawns for legs, routes for wheels."""
     from r2s.scene.goals import sample_goals
+    from r2s.scene.pushes import sample_pushes
+
+    if target is not None:
+        spec = task_spec(task, twin.robot.info, config)
+        found = sample_pushes(twin, target, config.goals, spec, context)
+        return Samples(
+            found.goals, found.configurations, found.starts, found.free_fraction, None, None,
+            area_m2=found.area_m2,
+        )  # fmt: skip
 
     if task_kind(task).robot == "base":
         return take_routes(twin, standing, task, config, context)

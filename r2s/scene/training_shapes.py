@@ -14,6 +14,7 @@ import numpy as np
 from r2s.artifacts.geometry import Geom, Quat, Vec3
 from r2s.core.rigid import matrix_to_quat, quat_to_matrix
 from r2s.scene.environment import Environment, Thing, geom_bounds
+from r2s.scene.upright import UprightBox, outline
 
 MAX_HULLS = 16
 MAX_HULL_VERTICES = 32
@@ -24,12 +25,17 @@ EQUAL_AREA = float(np.sqrt(np.pi)) / 2
 
 
 def training_environment(
-    place: Environment, centre: np.ndarray, meets: Callable[[Geom], bool]
+    place: Environment, centre: np.ndarray, meets: Callable[[Geom], bool], moves: str = ""
 ) -> Environment:
     """Return what a robot at `centre` (3,) world `meets`, simplified.
 
     Movable things are never left out: both models have the same bodies.
+
+    Args:
+        moves: name of the thing that the task moves: its many hulls would cost more than the robot.
     """
+    if moves:
+        place = place.with_thing(one_collider(place.thing(moves), place.hulls))
     budget = _hulls_within_budget(place, centre)
     things = []
     for thing in place.things:
@@ -41,6 +47,13 @@ def training_environment(
         if geoms:
             things.append(replace(thing, geoms=geoms, visual=-1))
     return Environment(tuple(things), place.hulls)
+
+
+def one_collider(thing: Thing, hulls: tuple[np.ndarray, ...]) -> Thing:
+    """Return the thing as its only collider, or as the upright box around them and around hulls."""
+    if len(thing.geoms) == 1 and thing.geoms[0].shape != "hull":
+        return thing
+    return replace(thing, geoms=(UprightBox.around(outline(thing, hulls)).geom(),))
 
 
 def training_geom(geom: Geom, hulls: tuple[np.ndarray, ...], *, keep_hull: bool) -> Geom:

@@ -48,6 +48,7 @@ class Twin:
         exclude: pairs of bodies whose training colliders are too fat to stay apart.
         held: training keeps movable things where they are. A task that never moves them need not pay
             for their contacts (six resting boxes cost 7 times the arm); scene.xml has them free.
+        moves: name of the thing that the task moves, free in training too, or "".
     """
 
     robot: Robot
@@ -60,6 +61,7 @@ class Twin:
     route: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     exclude: tuple[tuple[str, str], ...] = ()
     held: bool = False
+    moves: str = ""
     view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view_extent: float = 1.0
 
@@ -81,10 +83,10 @@ class Twin:
         )
 
     def holds(self, geom: Geom) -> bool:
-        """Whether a movable thing may rest on a geom of the place: it has to stay wherever that is."""
+        """Whether a free thing may rest on a geom of the place: it has to stay wherever that is."""
         low, high = geom_bounds(geom, self.place.hulls)
         for thing in self.place.things:
-            for other in thing.geoms if thing.movable else ():
+            for other in thing.geoms if thing.name in self.free else ():
                 a, b = geom_bounds(other, self.place.hulls)
                 if geom.shape == "plane":
                     corners = np.array(np.meshgrid(*np.stack([a, b], axis=1))).reshape(3, -1).T
@@ -94,20 +96,26 @@ class Twin:
                     return True
         return False
 
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the things that can move in training."""
+        movable = self.place.movable
+        return tuple(name for name in movable if name == self.moves) if self.held else movable
+
     def training_place(self) -> Environment:
         """Return the place as training sees it."""
         return training_environment(
             self.place,
             np.asarray(self.stance.position),
-            lambda geom: self.meets(geom) or (not self.held and self.holds(geom)),
+            lambda geom: self.meets(geom) or self.holds(geom),
+            self.moves,
         )
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
         place, robot = self.training_place(), robot_tree(self.robot, exact=False, visuals=False)
         moving = sum(1 for _ in robot.root.iter("geom"))
-        if not self.held:
-            moving += sum(len(thing.geoms) for thing in place.things if thing.movable)
+        moving += sum(len(thing.geoms) for thing in place.things if thing.name in self.free)
         xml = compose(
             place,
             robot,
@@ -117,7 +125,7 @@ class Twin:
             sensors=self.vocabulary.sensors,
             sites=self.vocabulary.sites,
             exclude=self.exclude,
-            held=self.held,
+            held=set(place.movable) - set(self.free),
             most_contacts=max(LEAST_CONTACTS, CONTACTS_PER_GEOM * moving),
         )
         return with_home(xml, self.solid_assets, self.stance) if home else xml

@@ -22,9 +22,10 @@ from r2s.artifacts.scene import Scene, SceneInfo
 from r2s.core.errors import R2SError
 from r2s.policy import networks
 from r2s.policy.networks import PolicyState
+from r2s.sim.begin import start_qpos, task_start
 from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
 from r2s.sim.randomization import Plan, compile_plan
-from r2s.tasks.task import Moment, Start, Task, TaskState, bind, chosen, derive
+from r2s.tasks.task import Moment, Task, TaskState, bind, derive
 
 
 class EnvState(NamedTuple):
@@ -488,25 +489,18 @@ class Environment:
         chance = jnp.split(uniform, ends, axis=1)
         draws = _where(mask, plan.per_run(state.draws, plan.sample(chance[0])), state.draws)
         task = jax.vmap(self.task.reset)(chance[1])
-        home = jnp.float32(self.where.home_qpos)
-        joints = self.where.qpos_index
-        base = self.where.base_qpos
-        pose = home[base : base + 7] if base >= 0 else jnp.zeros(7)
-
         configurations = np.asarray(self.scene.goal_configurations, np.float32)
-        fits = len(configurations) and configurations.shape[1] == len(joints)
+        fits = len(configurations) and configurations.shape[1] == self.action_width
         known = configurations if fits else None
 
         def start(u: jax.Array, other: jax.Array, drawn: dict[str, jax.Array], memory: TaskState):
-            begin = self.task.start(u, Start(home[joints], pose), memory)
+            begin = task_start(self.task, self.where, u, memory)
             if known is not None:
-                elsewhere = chosen(known, other[1])
+                elsewhere = self.task.elsewhere(memory, other[1], known)
                 begin = begin._replace(
                     joints=jnp.where(other[0] < anywhere, elsewhere, begin.joints)
                 )
-            qpos = home.at[joints].set(begin.joints)
-            if base >= 0:
-                qpos = qpos.at[base : base + 7].set(begin.base)
+            qpos = start_qpos(self.task, self.where, begin, memory)
             return self.info.actions.holding(begin.joints), self.plan.moved(qpos, drawn)
 
         begin, qpos = jax.vmap(start)(chance[2], chance[3], draws, task)

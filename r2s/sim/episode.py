@@ -18,11 +18,12 @@ from r2s.edge.observe import Reading
 from r2s.edge.policy import OnnxPolicy
 from r2s.edge.runtime import Command
 from r2s.edge.safety import Verdict
+from r2s.sim.begin import start_qpos, task_start
 from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.sim.transport import MujocoTransport
 from r2s.tasks.task import Moment as TrueMoment
-from r2s.tasks.task import Start, Task, TaskState
+from r2s.tasks.task import Task, TaskState
 
 Advance = Callable[..., tuple[TaskState, Mapping[str, jax.Array]]]
 
@@ -123,15 +124,11 @@ def start(
         uniform: (task.draws.start,) in [0, 1); memory: of the episode that begins.
     """
     where = layout(model, scene)
-    base = where.base_qpos
-    pose = where.home_qpos[base : base + 7] if base >= 0 else np.zeros(7)
-    home = Start(jnp.float32(where.home_qpos[where.qpos_index]), jnp.float32(pose))
-    begun = task.start(uniform, home, memory)
+    begun = task_start(task, where, uniform, memory)
+    qpos, home = np.asarray(start_qpos(task, where, begun, memory)), where.home_qpos
     data = mujoco.MjData(model)
-    data.qpos[:] = where.home_qpos
-    data.qpos[where.qpos_index] = begun.joints
-    if base >= 0:
-        data.qpos[base : base + 7] = begun.base
+    # What the task leaves at home stays there to the last digit of a double.
+    data.qpos[:] = np.where(qpos == np.float32(home), home, qpos)
     data.ctrl[:] = where.home_ctrl
     data.ctrl[where.ctrl_index] = scene.info.actions.holding(np.asarray(begun.joints))
     return data

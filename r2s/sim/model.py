@@ -26,6 +26,7 @@ class Layout:
         home_qpos, home_ctrl: (nq,), (nu,) of the home keyframe.
         base_qpos: address of the floating base's 7 numbers in qpos, or -1.
         base_body: body id of the robot's base.
+        thing_qpos: address of the 7 numbers of the thing that the task moves in qpos, or -1.
         substeps: physics steps per control step.
     """
 
@@ -36,6 +37,7 @@ class Layout:
     home_ctrl: np.ndarray
     base_qpos: int
     base_body: int
+    thing_qpos: int
     substeps: int
 
 
@@ -79,6 +81,7 @@ def layout(model: mujoco.MjModel, scene: Scene) -> Layout:
         home_ctrl=home_ctrl,
         base_qpos=_free_joint_address(model, base_body),
         base_body=base_body,
+        thing_qpos=_thing_address(model, info.thing),
         substeps=_substeps(model, info.control_s),
     )
 
@@ -144,6 +147,15 @@ def _free_joint_address(model: mujoco.MjModel, body: int) -> int:
     if joint < 0 or model.jnt_type[joint] != int(mujoco.mjtJoint.mjJNT_FREE):
         return -1
     return int(model.jnt_qposadr[joint])
+
+
+def _thing_address(model: mujoco.MjModel, name: str) -> int:
+    if not name:
+        return -1
+    body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
+    if body < 0 or (address := _free_joint_address(model, body)) < 0:
+        raise _missing("free body", name, "what the task moves")
+    return address
 
 
 def _missing(kind: str, name: str, user: str) -> R2SError:

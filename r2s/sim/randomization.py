@@ -254,7 +254,8 @@ class _Builder:
 
     def _mass(self, entry: Randomize) -> int:
         kind = mujoco.mjtObj.mjOBJ_BODY
-        ids = self._select(entry, kind, self.model.nbody)
+        only = self.info.movable if entry.target == "object" else None
+        ids = self._select(entry, kind, self.model.nbody, only=only)
         moving = self.model.body_weldid[ids] != 0
         ids = ids[moving & (self.model.body_mass[ids] > 0)]
         if not len(ids):
@@ -350,33 +351,41 @@ class _Builder:
             return self._offset(entry, np.array([self.where.base_qpos]))
         return self._placed(entry, np.array([self.where.base_body]))
 
-    def _placed(self, entry: Randomize, bodies: np.ndarray) -> int:
-        """Move bodies without a joint: xy [m] or yaw [rad] of their place in the world."""
+    def _placed(self, entry: Randomize, bodies: np.ndarray, drawn: int = 0) -> int:
+        """Move bodies without a joint: xy [m] or yaw [rad] of their place in the world.
+
+        Args:
+            drawn: numbers that the entry already draws for others.
+        """
         if entry.operation != "add":
             raise _only_add(entry)
         each, moves = entry.per == "target", entry.field == "position"
         field, how = ("body_pos", "add") if moves else ("body_quat", "yaw")
         width, size = (2, 3) if moves else (1, 4)
         for number, body in enumerate(bodies):
-            first = number * width if each else 0
+            first = drawn + number * width if each else 0
             positions = body * size + np.arange(2 if moves else 4)
             draw = first + (np.arange(2) if moves else np.zeros(4, int))
             self.writes.append(Write(entry.name, field, positions, draw, how))
-        return width * (len(bodies) if each else 1)
+        return drawn + width * len(bodies) if each else width
 
     def _object(self, entry: Randomize) -> int:
         model, kind = self.model, mujoco.mjtObj.mjOBJ_BODY
         ids = self._select(entry, kind, model.nbody, only=self.info.movable)
-        free = [
-            int(model.jnt_qposadr[model.body_jntadr[i]])
-            for i in ids
-            if model.body_jntnum[i] == 1
-            and model.jnt_type[model.body_jntadr[i]] == int(mujoco.mjtJoint.mjJNT_FREE)
-        ]
-        if free:
-            return self._offset(entry, np.array(free))
-        # Objects that the scene holds in place are moved like a fixed base: in the model.
-        return self._placed(entry, ids)
+        free = np.array(
+            [
+                model.body_jntnum[i] == 1
+                and model.jnt_type[model.body_jntadr[i]] == int(mujoco.mjtJoint.mjJNT_FREE)
+                for i in ids
+            ]
+        )
+        drawn = 0
+        if free.any():
+            drawn = self._offset(entry, model.jnt_qposadr[model.body_jntadr[ids[free]]])
+        if not free.all():
+            # Objects that the scene holds in place are moved like a fixed base: in the model.
+            drawn = self._placed(entry, ids[~free], drawn)
+        return drawn
 
     def _offset(self, entry: Randomize, qpos: np.ndarray) -> int:
         if entry.operation != "add":

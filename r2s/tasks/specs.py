@@ -33,6 +33,33 @@ POSE = TaskSpec(
     weights={**REACH.weights, "facing": 1.0},
 )
 
+PUSH = TaskSpec(
+    name="push",
+    parameters={
+        "episode_s": 5.0,
+        "tolerance_m": 0.03,
+        # Success is the thing within tolerance of its goal in the plane, and this slow, for so long.
+        "hold_s": 0.4,
+        "hold_speed_m_s": 0.05,
+        # The episode is over when the thing has dropped or leant so far.
+        "fallen_m": 0.05,
+        "toppled_rad": 0.8,
+        # How far a goal is from where the thing starts, and how far it is turned there.
+        "least_push_m": 0.08,
+        "most_push_m": 0.2,
+        "start_turn_rad": 0.3,
+        "start_joint_rad": 0.1,
+    },
+    weights={
+        "approach": 1.5,
+        "progress": 1.5,
+        "precision": 1.5,
+        "stillness": 1.5,
+        "joint_speed": -0.005,
+        "action_rate": -0.02,
+    },
+)
+
 VELOCITY = TaskSpec(
     name="velocity",
     parameters={
@@ -104,6 +131,8 @@ class TaskKind:
         code: where its class is, `module:Class`.
         robot: what can do it: `arm` (a bolted chain with an end effector), `legs` (a floating base) or
             `base` (one that rolls on wheels).
+        moves: what it moves beside the robot: `nothing`, or a `thing` of the place, which training leaves
+            free, whose pose the robot must be told, and for which the scene has starts and goals.
         control_hz: control rate [Hz].
         discount: worth of the next step's reward.
         copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
@@ -117,6 +146,7 @@ class TaskKind:
     control_hz: float
     discount: float
     copies: dict[Literal["cpu", "accelerator"], int]
+    moves: Literal["nothing", "thing"] = "nothing"
 
 
 KINDS = {
@@ -127,6 +157,9 @@ KINDS = {
         ),
         TaskKind(
             POSE, "r2s.tasks.pose:Pose", "arm", 25.0, 0.97, {"cpu": 512, "accelerator": 2048}
+        ),
+        TaskKind(
+            PUSH, "r2s.tasks.push:Push", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048}, "thing"
         ),
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,

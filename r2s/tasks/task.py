@@ -18,11 +18,13 @@ from r2s.tasks.specs import default_spec, task_kind
 
 Signals = Mapping[str, jax.Array]  # signal name -> (width,), one copy
 TaskState = dict[str, jax.Array]
-ALONG_CHAIN = (
-    "ee_pos",
-    "ee_to_goal",
-    "ee_turn_to_goal",
-)  # derivations that need the chain to the end effector
+TIP, TURN = "ee_pos", "ee_turn_to_goal"  # from the joints along the chain
+# Vectors from one point to another; `r2s.edge.contract` has the same.
+BETWEEN = {
+    "ee_to_goal": (TIP, "goal_pos"),
+    "ee_to_object": (TIP, "object_pos"),
+    "object_to_goal": ("object_pos", "goal_pos"),
+}
 
 
 class Moment(NamedTuple):
@@ -98,6 +100,14 @@ class Task(Protocol):
         """Return where the new episode of memory `state` begins, from the home pose."""
         ...
 
+    def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
+        """Return where the thing that the task moves begins: (7,) position [m] and wxyz, world frame."""
+        ...
+
+    def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
+        """Return a configuration (a,) of the (n, a) `known` ones that an episode may also begin in."""
+        ...
+
     def error(self, moment: Moment) -> jax.Array:
         """Return how far this moment is from what is wanted, in the task's own unit."""
         ...
@@ -143,6 +153,12 @@ class Bound:
     @property
     def episode_steps(self) -> int:
         return self.steps("episode_s")
+
+    def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
+        return home
+
+    def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
+        return chosen(known, uniform)
 
 
 def merged(spec: TaskSpec) -> TaskSpec:
@@ -208,8 +224,13 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
         R2SError: a derivation that this scene cannot compute (`R2S-TASK-004`).
     """
     wanted = [s for s in info.signals if s.kind == "derived" and s.name in names]
-    for signal in wanted:
-        if signal.derivation in ALONG_CHAIN and info.chain is None:
+    along_chain = [
+        s
+        for s in wanted
+        if TIP in BETWEEN.get(s.derivation, (s.derivation,)) or s.derivation == TURN
+    ]
+    for signal in along_chain:
+        if info.chain is None:
             raise R2SError(
                 "R2S-TASK-004",
                 f"signal {signal.name} is derived by {signal.derivation!r} along a chain there is not",
@@ -217,7 +238,6 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
                 why="forward kinematics needs the chain from base to end effector",
                 remedy="use a robot with an end effector, or remove the signal from the observations",
             )
-    along_chain = [s for s in wanted if s.derivation in ALONG_CHAIN]
     tip = axes = None
     if info.chain is not None and along_chain:
         joints = info.signal("joint_pos").elements
@@ -225,22 +245,26 @@ def derive(info: SceneInfo, names: Sequence[str]) -> Callable[[Signals], dict[st
         axes = kinematics.chain_axes(info.chain, joints)
 
     def complete(signals: Signals) -> dict[str, jax.Array]:
-        result = dict(signals)
-        end = tip(signals["joint_pos"]) if tip else jnp.zeros(3)
-        values = {
+        result, points = dict(signals), dict(signals)
+        if tip:
+            points[TIP] = tip(signals["joint_pos"])
+        others = {
+            TIP: lambda: points[TIP],
+            TURN: lambda: kinematics.turn_to(
+                axes(signals["joint_pos"]) if axes else jnp.eye(3), signals["goal_quat"]
+            ),
             "projected_gravity": lambda: kinematics.projected_gravity(signals["base_quat"]),
             "goal_direction": lambda: kinematics.goal_direction(
                 signals["base_pos"], signals["base_quat"], signals["goal_pos"]
             ),
             "laser_nearness": lambda: kinematics.laser_nearness(signals["laser_ranges"]),
-            "ee_pos": lambda: end,
-            "ee_to_goal": lambda: signals["goal_pos"] - end,
-            "ee_turn_to_goal": lambda: kinematics.turn_to(
-                axes(signals["joint_pos"]) if axes else jnp.eye(3), signals["goal_quat"]
-            ),
         }
         for signal in wanted:
-            result[signal.name] = values[signal.derivation]()
+            if signal.derivation in BETWEEN:
+                start, end = BETWEEN[signal.derivation]
+                result[signal.name] = points[end] - points[start]
+            else:
+                result[signal.name] = others[signal.derivation]()
         return result
 
     return complete

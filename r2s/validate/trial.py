@@ -15,10 +15,11 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene
 from r2s.core.seeds import generator
+from r2s.sim.begin import start_qpos, task_start
 from r2s.sim.model import Layout
 from r2s.sim.randomization import Plan, compile_plan
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
-from r2s.tasks.task import Start, Task, TaskState
+from r2s.tasks.task import Task, TaskState
 from r2s.validate.scenarios import Scenario
 
 
@@ -65,7 +66,7 @@ def begin(
     pose = np.array([chance.random(task.draws.start) for chance in chances], dtype=np.float32)
     draws = _draws(plan, scenario, uniform)
     task_state = jax.lax.map(task.reset, jnp.asarray(memory))
-    qpos, start = _start(where, task, plan, task_state, draws, pose)
+    qpos, start = _start(where, task, plan, draws, task_state, pose)
     hold = info.actions.holding(start)
     delay = np.zeros(len(numbers), dtype=np.int64)
     if plan.action_latency is not None:
@@ -101,21 +102,12 @@ def _draws(plan: Plan, scenario: Scenario, uniform: np.ndarray) -> dict[str, np.
 
 
 def _start(
-    where: Layout, task: Task, plan: Plan, memory: TaskState, draws, uniform: np.ndarray
+    where: Layout, task: Task, plan: Plan, draws, state: TaskState, uniform: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    home = jnp.float32(where.home_qpos)
-    base = where.base_qpos
-    pose = home[base : base + 7] if base >= 0 else jnp.zeros(7)
-
-    def start(
-        chance: jax.Array, drawn: dict[str, jax.Array], state: TaskState
-    ) -> tuple[jax.Array, jax.Array]:
-        begun = task.start(chance, Start(home[where.qpos_index], pose), state)
-        qpos = home.at[where.qpos_index].set(begun.joints)
-        if base >= 0:
-            qpos = qpos.at[base : base + 7].set(begun.base)
-        return plan.moved(qpos, drawn), begun.joints
+    def start(chance: jax.Array, drawn: dict[str, jax.Array], memory: TaskState):
+        begun = task_start(task, where, chance, memory)
+        return plan.moved(start_qpos(task, where, begun, memory), drawn), begun.joints
 
     narrow = {name: jnp.float32(values) for name, values in draws.items()}
-    qpos, hold = jax.lax.map(lambda row: start(*row), (jnp.asarray(uniform), narrow, memory))
+    qpos, hold = jax.lax.map(lambda row: start(*row), (jnp.asarray(uniform), narrow, state))
     return np.asarray(qpos, dtype=np.float64), np.asarray(hold, dtype=np.float64)

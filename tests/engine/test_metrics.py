@@ -20,7 +20,7 @@ NAMES = {
     "hausdorff_twin_to_scan_m geoms vertices predicted_steps_per_s worst_body openings "
     "surface_accuracy_median_m surface_accuracy_p95_m surface_completeness surface_normal_consistency",
     "scene": "bodies geoms nq nv nu robot_kind robot_repairs settle_speed_m_s physics_steps_per_s "
-    "workspace_free_fraction goal_space_m3 spawn_area_m2 spawn_floor_share",
+    "workspace_free_fraction goal_space_m3 spawn_area_m2 spawn_floor_share object push_area_m2",
     "policy": "env_steps seconds env_steps_per_s physics_steps_per_s success_rate return_mean crashes engine",
     "validation": "verdict success_rate success_lower success_upper trials scenarios",
     "bundle": "target bundle_bytes onnx_opset parity_max_abs latency_us golden_vectors",

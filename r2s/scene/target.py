@@ -1,0 +1,141 @@
+"""The one thing that a task moves: named by the user, or chosen by how well it can be pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r2s.artifacts.robot import RobotInfo
+from r2s.scene.environment import Environment, Thing
+from r2s.scene.errors import no_such_thing, nothing_to_move, thing_lost
+from r2s.scene.signals import observing
+from r2s.scene.surfaces import Surface, surfaces
+from r2s.scene.twin import Twin
+from r2s.scene.upright import UprightBox, outline
+
+GRAVITY_M_S2 = 9.81
+RESTS_M = 0.02  # a thing's lowest point is this near the top of what it stands on
+LARGEST = 0.4  # of the reach: a wider thing leaves an arm no way around it
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a task moves, as it stands in the scan.
+
+    Attributes:
+        box: the upright box around it; `points` (n, 3) its outline, metres, world frame.
+        surface: what it stands on, None for nothing level.
+        force_n: what it takes to slide it.
+        stability: half its narrower side over the height of its centre of mass, over its friction: from 1 on
+            it slides and does not topple, pushed at the height of its centre of mass.
+        fault: why an arm cannot push it, or "".
+    """
+
+    thing: Thing
+    box: UprightBox
+    points: np.ndarray
+    surface: Surface | None
+    force_n: float
+    stability: float
+    fault: str
+
+    @property
+    def lowest_m(self) -> float:
+        return float(self.box.centre[2] - self.box.half[2])
+
+    def __str__(self) -> str:
+        a, b, c = 2 * self.box.half
+        return (
+            f"{self.thing.name} ({a:.2f} x {b:.2f} x {c:.2f} m, {self.thing.mass:.2g} kg, "
+            f"{self.force_n:.1f} N to slide it, stability {self.stability:.1f})"
+        )
+
+
+def find_target(
+    place: Environment, robot: RobotInfo, wanted: str, base: tuple[float, ...] = ()
+) -> Target:
+    """Return the thing called `wanted`, or for "" the most stable of those that can be pushed.
+
+    Args:
+        base: x, y, ... of where the robot's base is put [m]: only what is in its reach counts; () anywhere.
+
+    Raises:
+        R2SError: no movable thing has that name (`R2S-SCENE-040`), or none can be pushed
+            (`R2S-SCENE-041`).
+    """
+    found = [_target(thing, place, robot, base) for thing in place.things if thing.movable]
+    named = [target for target in found if target.thing.name == wanted]
+    if wanted and not named:
+        raise no_such_thing(wanted, [str(target) for target in found])
+    able = [target for target in named or found if not target.fault]
+    if not able:
+        faults = [f"{target}: {target.fault}" for target in named or found]
+        raise nothing_to_move(robot, faults, wanted)
+    return max(able, key=lambda target: (target.stability, target.thing.name))
+
+
+def still_free(twin: Twin, target: Target, notes: Sequence[str]) -> tuple[Twin, Target]:
+    """Return the settled twin with sensors on what the task moves, and that as it lies now.
+
+    Args:
+        notes: what was said of things that do not move any more.
+
+    Raises:
+        R2SError: it was bolted down, out of reach or because it does not stay (`R2S-SCENE-042`).
+    """
+    name, info = target.thing.name, twin.robot.info
+    if name not in twin.place.movable:
+        raise thing_lost(name, notes)
+    seen = replace(twin, vocabulary=observing(twin.vocabulary, info, name))
+    return seen, find_target(twin.place, info, name)
+
+
+def push_force_n(robot: RobotInfo) -> float:
+    """Return the force [N] that an arm has at full stretch, from its weakest joint."""
+    chain = robot.chain.joints if robot.chain else ()
+    efforts = [joint.effort for joint in robot.joints if joint.name in chain and joint.effort > 0]
+    return min(efforts, default=np.inf) / max(robot.reach_m, 1e-3)
+
+
+def _target(thing: Thing, place: Environment, robot: RobotInfo, base: tuple[float, ...]) -> Target:
+    points = outline(thing, place.hulls)
+    box = UprightBox.around(points)
+    lowest = box.centre[2] - box.half[2]
+    height = max(float(thing.com[2] - lowest), 1e-3)
+    force = thing.friction * thing.mass * GRAVITY_M_S2
+    stability = float(box.half[:2].min()) / height / max(thing.friction, 1e-3)
+    surface = _under(thing, float(lowest), place)
+    return Target(
+        thing, box, points, surface, round(force, 3), round(stability, 3),
+        _fault(thing, box, surface, force, robot, base),
+    )  # fmt: skip
+
+
+def _fault(thing: Thing, box: UprightBox, surface, force: float, robot: RobotInfo, base) -> str:
+    if surface is None:
+        return "does not stand on a level support or floor"
+    if force > push_force_n(robot):
+        return f"the arm has {push_force_n(robot):.1f} N at full stretch"
+    width = 2 * float(np.linalg.norm(box.half[:2]))
+    if width > LARGEST * robot.reach_m:
+        return f"{width:.2f} m across, too wide for a reach of {robot.reach_m:.2f} m"
+    if base:
+        distance = float(np.hypot(thing.com[0] - base[0], thing.com[1] - base[1]))
+        if distance > robot.reach_m:
+            return f"{distance:.2f} m from the robot, which reaches {robot.reach_m:.2f} m"
+    return ""
+
+
+def _under(thing: Thing, lowest: float, place: Environment) -> Surface | None:
+    """Return the level surface that a thing stands on, its own parent first."""
+    x, y = thing.com[:2]
+    below = [
+        surface
+        for surface in surfaces(place)
+        if abs(surface.top - lowest) < RESTS_M
+        and surface.low[0] < x < surface.high[0]
+        and surface.low[1] < y < surface.high[1]
+    ]
+    return min(below, key=lambda s: (s.name != thing.parent, abs(s.top - lowest)), default=None)
