@@ -180,7 +180,9 @@ def test_who_starts_elsewhere_starts_behind_its_own_thing(environment, scene):
 
 def test_a_played_episode_begins_as_a_trained_one(scene, push):
     model = load_model(scene)
-    data, memory = start(model, scene, push, np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    memory = push.reset(jnp.float32(random.random(push.draws.reset)))
+    data = start(model, scene, push, jnp.float32(random.random(push.draws.start)), memory)
     address = layout(model, scene).thing_qpos
     np.testing.assert_allclose(
         data.qpos[address : address + 2], scene.spawns[int(memory["row"]), :2], atol=1e-6
