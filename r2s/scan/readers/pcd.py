@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from r2s.core.memory import release
 from r2s.core.rigid import quat_to_matrix, transform
 from r2s.guard.limits import LIMITS
 from r2s.scan.capture import Capture, Rows, color_bytes
@@ -227,11 +228,10 @@ def _capture(header: Header, records: np.ndarray | dict[str, np.ndarray]) -> Cap
             colors = np.stack([(packed >> s) & 255 for s in (16, 8, 0)], axis=-1).astype(np.uint8)
         elif channels:
             colors = color_bytes(np.stack([records[n][part] for n in channels], axis=-1))
-        return Rows(
-            columns(part, ("x", "y", "z"), np.float64),
-            colors,
-            columns(part, normals, np.float64) if has_normals else None,
-        )
+        points = columns(part, ("x", "y", "z"), np.float64)
+        found = Rows(points, colors, columns(part, normals, np.float64) if has_normals else None)
+        release(records)
+        return found
 
     position = np.array(header.viewpoint[:3])
     height, width = header.shape

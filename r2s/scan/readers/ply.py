@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from r2s.core.errors import R2SError
+from r2s.core.memory import release
 from r2s.core.rigid import transform
 from r2s.guard.limits import LIMITS
 from r2s.guard.preflight import shown
@@ -324,11 +325,13 @@ def _cloud(vertex: np.ndarray, pose: np.ndarray | None) -> Capture:
         return np.stack([vertex[name][part] for name in names], axis=-1)
 
     def rows(part: slice) -> Rows:
-        return Rows(
+        found = Rows(
             stack(part, ("x", "y", "z")).astype(np.float64),
             color_bytes(stack(part, colors)) if colors else None,
             stack(part, normals).astype(np.float64) if normals else None,
         )
+        release(vertex)
+        return found
 
     return Capture(
         "ply", len(vertex), rows, has_colors=bool(colors), has_normals=bool(normals), pose=pose,
