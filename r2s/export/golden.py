@@ -12,9 +12,10 @@ import numpy as np
 from r2s.artifacts.arrays import unpack
 from r2s.artifacts.policy import Policy
 from r2s.artifacts.scene import Scene
+from r2s.artifacts.signal import ActionSpec
 from r2s.core.seeds import generator
 from r2s.edge.contract import Contract
-from r2s.edge.golden import EXPECTED, INPUT, OBSERVATION, VALUE
+from r2s.edge.golden import EXPECTED, INPUT, MAX_TOLERANCE, OBSERVATION, VALUE
 from r2s.edge.policy import OnnxPolicy
 from r2s.policy.graph import PREVIOUS_TARGET, input_widths
 from r2s.policy.parity import stratified_inputs
@@ -25,11 +26,24 @@ from r2s.tasks.task import bind
 
 VECTORS = 1024
 MIN_TICKS, MAX_EPISODES = 500, 100
-# Absolute. The action's is the bound of onnxruntime on a CPU against float64 (measured 2.3e-6); the episode's
+# Of an action in [-1, 1]: the bound of onnxruntime on a CPU against float64 (measured 2.3e-6). The episode's
 # leaves room for what small differences add up to in the remembered target.
-TOLERANCES = {"action": 1e-5, "joint_pos_target": 1e-5, "episode": 1e-4}
+ACTION_TOLERANCE, EPISODE_TOLERANCE = 1e-5, 1e-4
 
 Arrays = dict[str, np.ndarray]
+
+
+def tolerances(actions: ActionSpec) -> dict[str, float]:
+    """Return the largest differences allowed, absolute: a target differs as its action does, times its scale.
+
+    Angles move by less than 1 rad per action, wheels by tens of rad/s.
+    """
+    scale = max(1.0, *actions.scale)
+    return {
+        "action": ACTION_TOLERANCE,
+        "joint_pos_target": min(ACTION_TOLERANCE * scale, MAX_TOLERANCE),
+        "episode": min(EPISODE_TOLERANCE * scale, MAX_TOLERANCE),
+    }
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -13,7 +13,7 @@ from r2s.artifacts.scene import Scene
 from r2s.artifacts.validation import Validation
 from r2s.core.canonical import canonical_json, digest_bytes
 from r2s.edge.manifest import MANIFEST_FILE, SCHEMA, SUMS_FILE
-from r2s.export.golden import TOLERANCES
+from r2s.export.golden import tolerances
 from r2s.export.targets import Target
 from r2s.policy.graph import IR_VERSION, OPSET
 
@@ -108,7 +108,7 @@ def sealed(
         "golden": {
             "vectors": VECTORS_FILE,
             "episode": EPISODE_FILE,
-            "tolerances": TOLERANCES,
+            "tolerances": tolerances(policy.info.actions),
             "joint_names": list(joint_names),
         },
         "gate": {
