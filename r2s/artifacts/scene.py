@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from r2s.artifacts.arrays import pack, unpack
@@ -16,6 +17,7 @@ from r2s.artifacts.kinematics import Chain
 from r2s.artifacts.randomization import Randomize
 from r2s.artifacts.robot import RobotInfo
 from r2s.artifacts.signal import ActionSpec, Signal
+from r2s.core.rigid import quat_to_matrix
 
 # Names inside both models. Everything of the robot is prefixed.
 ROBOT_PREFIX = "robot/"
@@ -112,6 +114,11 @@ class SceneInfo(Frozen):
             if signal.name == name:
                 return signal
         raise KeyError(f"no signal {name!r}; there are {', '.join(s.name for s in self.signals)}")
+
+    def to_world(self, points: ArrayLike) -> np.ndarray:
+        """Return (..., 3) points of the robot base frame at home in the world frame [m]."""
+        turn = quat_to_matrix(self.base_quaternion)
+        return np.asarray(points) @ turn.T + np.asarray(self.base_position_m)
 
 
 @dataclass(frozen=True, eq=False)

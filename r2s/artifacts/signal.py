@@ -8,6 +8,9 @@ from pydantic import model_validator
 
 from r2s.artifacts.base import Frozen
 
+# What the runtime and the simulator remember themselves: no sensor's, and not given from outside.
+COMMAND_SIGNALS = ("joint_target", "last_action")
+
 
 class Signal(Frozen):
     """A named vector quantity.

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import mujoco
 import numpy as np
 
 from r2s.artifacts.arrays import unpack
@@ -20,9 +19,7 @@ from r2s.edge.policy import OnnxPolicy
 from r2s.policy.graph import PREVIOUS_TARGET, input_widths
 from r2s.policy.parity import stratified_inputs
 from r2s.policy.reference import reference_action, reference_target
-from r2s.sim.episode import Moment, advancing, play
-from r2s.sim.model import layout, load_model
-from r2s.tasks.task import bind
+from r2s.sim.episode import Moment, arena, play
 
 VECTORS = 1024
 MIN_TICKS, MAX_EPISODES = 500, 100
@@ -96,16 +93,11 @@ def golden_vectors(policy: Policy, episode: Arrays, seed: int) -> Arrays:
 
 def golden_episode(policy: Policy, scene: Scene, contract: Contract, seed: int) -> Arrays:
     """Record whole episodes of the exported policy in the scene, until there are `MIN_TICKS` ticks."""
-    model = load_model(scene, "scene.xml")
-    model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)  # objects at rest cost nothing
-    task = bind(scene)
-    advance = advancing(task, layout(model, scene))
-    session = OnnxPolicy(policy.onnx)
+    there, session = arena(scene), OnnxPolicy(policy.onnx)
     ticks: list[Arrays] = []
     episode = 0
     while len(ticks) < MIN_TICKS and episode < MAX_EPISODES:
-        random = generator(seed, "episode", episode)
-        moments = play(model, scene, task, advance, contract, session, random)
+        moments = play(there, contract, session, generator(seed, "episode", episode))
         ticks += [_record(moment, index == 0, session) for index, moment in enumerate(moments)]
         episode += 1
     return {name: np.stack([tick[name] for tick in ticks]) for name in ticks[0]}

@@ -10,7 +10,6 @@ import numpy as np
 
 from r2s.artifacts.policy import Policy
 from r2s.artifacts.scene import Scene
-from r2s.core.rigid import quat_to_matrix
 from r2s.core.seeds import generator
 from r2s.report.render import Player
 
@@ -23,21 +22,13 @@ FRAME_RATE_HZ = 12.5
 
 def episodes(policy: Policy, scene: Scene, *, seed: int = 0) -> Iterator[Iterator[Moment]]:
     """Yield episodes without end, each as its control periods."""
-    import mujoco
-
     from r2s.policy.contract import deployment_contract
-    from r2s.sim.episode import advancing, contract_and_policy, play
-    from r2s.sim.model import layout, load_model
-    from r2s.tasks.task import bind
+    from r2s.sim.episode import arena, contract_and_policy, play
 
-    model = load_model(scene, "scene.xml")
-    model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)
-    task = bind(scene)
-    advance = advancing(task, layout(model, scene))
+    there = arena(scene)
     contract, session = contract_and_policy(deployment_contract(policy.info), policy.onnx)
     for episode in itertools.count():
-        random = generator(seed, "film", episode)
-        yield play(model, scene, task, advance, contract, session, random)
+        yield play(there, contract, session, generator(seed, "film", episode))
 
 
 def film(
@@ -63,7 +54,6 @@ def goal_marks(scene: Scene, values) -> np.ndarray | None:
     if goal is None:
         return None
     info = scene.info
-    base = np.asarray(info.base_position_m)
     if info.signal("goal_pos").frame == "world":  # a point of the floor
-        return np.array([[*goal, base[2] - info.robot.base_height_m]])
-    return (base + quat_to_matrix(info.base_quaternion) @ np.asarray(goal))[None]
+        return np.array([[*goal, info.base_position_m[2] - info.robot.base_height_m]])
+    return info.to_world(goal)[None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import jax
@@ -19,13 +19,15 @@ import numpy as np
 
 from r2s.artifacts.policy import NetworkSpec
 from r2s.artifacts.scene import Scene, SceneInfo
+from r2s.artifacts.signal import COMMAND_SIGNALS
 from r2s.core.errors import R2SError
 from r2s.policy import networks
 from r2s.policy.networks import PolicyState
 from r2s.sim.begin import start_qpos, task_start
-from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
+from r2s.sim.model import Layout, layout
 from r2s.sim.randomization import Plan, compile_plan
-from r2s.tasks.task import Moment, Task, TaskState, bind, derive
+from r2s.sim.truth import sensors_of, true_moment
+from r2s.tasks.task import Task, TaskState, bind, derive
 
 
 class EnvState(NamedTuple):
@@ -256,10 +258,12 @@ class Environment:
             failed: (N,) bool, the engine reported an error or a warning.
         """
         crashed = failed | ~jnp.all(jnp.isfinite(sensordata), axis=-1)
-        sensors = self._sensors(jnp.where(crashed[:, None], 0.0, sensordata))
+        sensors = sensors_of(self.where, jnp.where(crashed[:, None], 0.0, sensordata))
         live = ~state.settling & ~crashed
 
-        moment = self._moment(before, state, sensors)
+        moment = jax.vmap(partial(true_moment, self.task))(
+            sensors, state.task, state.target, state.action, before.action
+        )
         task, judged = jax.vmap(self.task.advance)(moment, jnp.asarray(chance.task))
         task = _where(state.settling, state.task, task)
         weights = self.task.spec.weights
@@ -422,14 +426,6 @@ class Environment:
     def _ctrl(self, target: jax.Array) -> jax.Array:
         home = jnp.broadcast_to(jnp.float32(self.where.home_ctrl), (target.shape[0], self.model.nu))
         return home.at[:, self.where.ctrl_index].set(target)
-
-    def _sensors(self, sensordata: jax.Array) -> dict[str, jax.Array]:
-        return {name: sensordata[:, index] for name, index in self.where.sensor_index.items()}
-
-    def _moment(self, before: EnvState, state: EnvState, sensors) -> Moment:
-        commands = jax.vmap(self.task.commands)(state.task)
-        own = dict(zip(COMMAND_SIGNALS, (state.target, state.action), strict=True))
-        return Moment({**sensors, **own, **commands}, state.action, before.action, state.task)
 
     def _sense(self, state: EnvState, sensors: dict[str, jax.Array]) -> EnvState:
         if not self.sensor_names:

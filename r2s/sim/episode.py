@@ -19,13 +19,11 @@ from r2s.edge.policy import OnnxPolicy
 from r2s.edge.runtime import Command
 from r2s.edge.safety import Verdict
 from r2s.sim.begin import start_qpos, task_start
-from r2s.sim.model import COMMAND_SIGNALS, Layout, layout
+from r2s.sim.model import Layout, layout, load_model
 from r2s.sim.sensing import Sensing, disturbances, measured_columns
 from r2s.sim.transport import MujocoTransport
-from r2s.tasks.task import Moment as TrueMoment
-from r2s.tasks.task import Task, TaskState
-
-Advance = Callable[..., tuple[TaskState, Mapping[str, jax.Array]]]
+from r2s.sim.truth import sensors_of, true_moment
+from r2s.tasks.task import Task, TaskState, bind
 
 
 @dataclass(frozen=True)
@@ -42,31 +40,40 @@ class Moment:
     qpos: np.ndarray
 
 
-def advancing(task: Task, where: Layout) -> Advance:
-    """Return f(memory, sensordata, target, action, previous, chance) -> (memory, commands), compiled once.
+@dataclass(frozen=True)
+class Arena:
+    """A scene's exact model and its task, made once for many episodes.
 
-    A task may move its goal while it goes on: from what it knows to be true, as in training.
+    Attributes:
+        advance: f(memory, sensordata, target, action, previous, chance) -> (memory, commands), compiled: a
+            task may move its goal while it goes on, from what it knows to be true, as in training.
     """
+
+    model: mujoco.MjModel
+    scene: Scene
+    where: Layout
+    task: Task
+    advance: Callable[..., tuple[TaskState, Mapping[str, jax.Array]]]
+
+
+def arena(scene: Scene) -> Arena:
+    """Return where episodes of the scene's task are played."""
+    model = load_model(scene, "scene.xml")
+    model.opt.enableflags |= int(mujoco.mjtEnableBit.mjENBL_SLEEP)  # objects at rest cost nothing
+    where, task = layout(model, scene), bind(scene)
 
     @jax.jit
     def advance(memory, sensordata, target, action, previous, chance):
-        sensors = {name: sensordata[index] for name, index in where.sensor_index.items()}
-        own = dict(zip(COMMAND_SIGNALS, (target, action), strict=True))
-        signals = {**sensors, **own, **task.commands(memory)}
-        after, _ = task.advance(TrueMoment(signals, action, previous, memory), chance)
+        sensors = sensors_of(where, sensordata)
+        moment = true_moment(task, sensors, memory, target, action, previous)
+        after, _ = task.advance(moment, chance)
         return after, task.commands(after)
 
-    return advance
+    return Arena(model, scene, where, task, advance)
 
 
 def play(
-    model: mujoco.MjModel,
-    scene: Scene,
-    task: Task,
-    advance: Advance,
-    contract: Contract,
-    policy: OnnxPolicy,
-    random: np.random.Generator,
+    arena: Arena, contract: Contract, policy: OnnxPolicy, random: np.random.Generator
 ) -> Iterator[Moment]:
     """Yield the control periods of one episode, until the task's end or until a guard stops the robot.
 
@@ -74,14 +81,14 @@ def play(
     of its own; physics is nominal.
     """
     chance = random.spawn(1)[0]
-    where = layout(model, scene)
+    model, info, task = arena.model, arena.scene.info, arena.task
     pose = jnp.asarray(random.random(task.draws.start), jnp.float32)
     memory = task.reset(jnp.asarray(random.random(task.draws.reset), jnp.float32))
-    data = start(model, scene, task, pose, memory)
+    data = start(arena, pose, memory)
     given = {name: np.asarray(v, np.float64) for name, v in task.commands(memory).items()}
-    measured = disturbances(scene.info.signals, (), {})
-    sensors = Sensing(measured_columns(scene.info, where), measured, model.opt.timestep, random)
-    robot = MujocoTransport(model, data, scene.info, where, sensors, commands=given)
+    measured = disturbances(info.signals, (), {})
+    sensors = Sensing(measured_columns(info, arena.where), measured, model.opt.timestep, random)
+    robot = MujocoTransport(model, data, info, arena.where, sensors, commands=given)
     robot.wait_until(contract.control_s)
     controller = Controller(contract, policy, robot.joint_names)
     previous = np.zeros(len(contract.actions.joints))
@@ -105,7 +112,7 @@ def play(
         robot.wait_until((index + 2) * contract.control_s)
         drawn = chance.random(task.draws.advance)
         rows = (data.sensordata, tick.target, controller.action, previous, drawn)
-        memory, orders = advance(memory, *(jnp.float32(row) for row in rows))
+        memory, orders = arena.advance(memory, *(jnp.float32(row) for row in rows))
         robot.commands = {name: np.asarray(order, np.float64) for name, order in orders.items()}
         previous = controller.action
 
@@ -115,20 +122,18 @@ def contract_and_policy(contract: Mapping[str, Any], onnx: bytes) -> tuple[Contr
     return parse_contract(contract), OnnxPolicy(onnx)
 
 
-def start(
-    model: mujoco.MjModel, scene: Scene, task: Task, uniform: jax.Array, memory: TaskState
-) -> mujoco.MjData:
+def start(arena: Arena, uniform: jax.Array, memory: TaskState) -> mujoco.MjData:
     """Return the simulation where the task starts it, actuators holding.
 
     Args:
         uniform: (task.draws.start,) in [0, 1); memory: of the episode that begins.
     """
-    where = layout(model, scene)
-    begun = task_start(task, where, uniform, memory)
-    qpos, home = np.asarray(start_qpos(task, where, begun, memory)), where.home_qpos
-    data = mujoco.MjData(model)
+    where, actions = arena.where, arena.scene.info.actions
+    begun = task_start(arena.task, where, uniform, memory)
+    qpos, home = np.asarray(start_qpos(arena.task, where, begun, memory)), where.home_qpos
+    data = mujoco.MjData(arena.model)
     # What the task leaves at home stays there to the last digit of a double.
     data.qpos[:] = np.where(qpos == np.float32(home), home, qpos)
     data.ctrl[:] = where.home_ctrl
-    data.ctrl[where.ctrl_index] = scene.info.actions.holding(np.asarray(begun.joints))
+    data.ctrl[where.ctrl_index] = actions.holding(np.asarray(begun.joints))
     return data

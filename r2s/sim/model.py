@@ -12,7 +12,6 @@ from r2s.artifacts.signal import Signal
 from r2s.core.errors import R2SError
 
 TRAIN_FILE = "scene_train.xml"
-COMMAND_SIGNALS = ("joint_target", "last_action")
 
 
 @dataclass(frozen=True)

@@ -156,13 +156,18 @@ def projected_gravity(quat_wxyz: jax.Array) -> jax.Array:
     return rotate_inverse(unit, jnp.array([0.0, 0.0, -1.0], jnp.float32))
 
 
+def heading(quat_wxyz: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the unit vectors (2,) of a base's forward and left in the world's plane."""
+    w, x, y, z = quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(quat_wxyz**2)), 1e-6)
+    forward = jnp.stack([1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z)])
+    forward = forward / jnp.maximum(jnp.sqrt(jnp.sum(forward**2)), 1e-6)
+    return forward, jnp.stack([-forward[1], forward[0]])
+
+
 def base_to_goal(base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.Array) -> jax.Array:
     """Return the goal (2,) [m] ahead and to the left of a base (3,) at a heading; all in the world."""
-    w, x, y, z = base_quat_wxyz / jnp.maximum(jnp.sqrt(jnp.sum(base_quat_wxyz**2)), 1e-6)
-    cosine, sine = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z)
-    length = jnp.maximum(jnp.sqrt(cosine**2 + sine**2), 1e-6)
-    east, north = goal_pos[0] - base_pos[0], goal_pos[1] - base_pos[1]
-    return jnp.stack([cosine * east + sine * north, cosine * north - sine * east]) / length
+    gap = goal_pos[:2] - base_pos[:2]
+    return jnp.stack([jnp.sum(gap * axis) for axis in heading(base_quat_wxyz)])
 
 
 def goal_direction(
@@ -184,6 +189,11 @@ def laser_nearness(ranges: jax.Array) -> jax.Array:
 def seen_ranges(ranges: jax.Array) -> jax.Array:
     """Return distances (n,) [m] with `LASER_RANGE_M` where nothing came back."""
     return jnp.where((ranges > 0.0) & (ranges < LASER_RANGE_M), ranges, LASER_RANGE_M)
+
+
+def length(vector: jax.Array) -> jax.Array:
+    """Return a vector's length, with a gradient at 0 too."""
+    return jnp.sqrt(jnp.sum(vector**2) + 1e-12)
 
 
 def cross(a: jax.Array | np.ndarray, b: jax.Array) -> jax.Array:

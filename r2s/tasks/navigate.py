@@ -16,8 +16,7 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
-from r2s.core.rigid import quat_to_matrix
-from r2s.tasks.kinematics import base_to_goal, seen_ranges
+from r2s.tasks.kinematics import base_to_goal, length, seen_ranges
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -82,12 +81,12 @@ TERMS: dict[str, RewardTerm] = {
 
 def gap(moment: Moment) -> jax.Array:
     """Return the distance to the goal [m]."""
-    return jnp.sqrt(jnp.sum(moment.signals[AHEAD] ** 2) + 1e-12)
+    return length(moment.signals[AHEAD])
 
 
 def speed(moment: Moment) -> jax.Array:
     """Return the base's speed along the floor [m/s]."""
-    return jnp.sqrt(jnp.sum(moment.signals["base_lin_vel"][:2] ** 2) + 1e-12)
+    return length(moment.signals["base_lin_vel"][:2])
 
 
 def touching(moment: Moment) -> jax.Array:
@@ -122,9 +121,7 @@ class Navigate(Bound):
             )
         low, high = joint_limits(info)
         starts = np.asarray(scene.spawns, np.float32)
-        turn = quat_to_matrix(info.base_quaternion)
-        world = np.asarray(scene.goals) @ turn.T + np.asarray(info.base_position_m)
-        goals = world[:, :2].astype(np.float32)
+        goals = info.to_world(scene.goals)[:, :2].astype(np.float32)
         return cls(spec, info.control_s, low, high, starts, goals, info.robot.base_radius_m)
 
     @property
@@ -159,7 +156,7 @@ class Navigate(Bound):
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from base to goal [m]."""
-        return jnp.sqrt(jnp.sum(self.ahead(moment) ** 2) + 1e-12)
+        return length(self.ahead(moment))
 
     def ahead(self, moment: Moment) -> jax.Array:
         """Return the goal (2,) [m] ahead and to the left of the base."""

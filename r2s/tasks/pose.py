@@ -18,9 +18,18 @@ from scipy.spatial.transform import Rotation
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks import reach
-from r2s.tasks.kinematics import chain_axes, turn_to
+from r2s.tasks.kinematics import chain_axes, length, turn_to
 from r2s.tasks.reach import Reach
-from r2s.tasks.task import Bound, Draws, Judgement, Moment, RewardTerm, Start, TaskState
+from r2s.tasks.task import (
+    Bound,
+    Draws,
+    Judgement,
+    Moment,
+    RewardTerm,
+    Start,
+    TaskState,
+    known_joints,
+)
 
 TURN = "goal_turn"  # [rad], added to a moment's signals once, for all terms
 FACING_RAD = 0.8  # where the pull towards the goal's orientation has fallen to a quarter
@@ -40,8 +49,7 @@ def precision(task: Pose, moment: Moment) -> jax.Array:
 
 def stillness(task: Pose, moment: Moment) -> jax.Array:
     """The success event, softened: at the goal, turned and slow."""
-    slowness = jnp.sum(moment.signals["joint_vel"] ** 2) / task.number("hold_speed_rad_s") ** 2
-    return precision(task, moment) * jnp.exp(-2.0 * slowness)
+    return precision(task, moment) * reach.slowness(task, moment)
 
 
 def approach(task: Pose, moment: Moment) -> jax.Array:
@@ -63,9 +71,8 @@ TERMS: dict[str, RewardTerm] = {
 class Pose(Bound):
     reach: Reach
     turns: np.ndarray  # (n, 4) float32, wxyz: orientation of each goal in the robot base frame
-    axes: Callable[
-        [jax.Array], jax.Array
-    ]  # joint positions of `joint_pos` -> (3, 3), one axis a row
+    # Joint positions of `joint_pos` -> (3, 3), the end effector's axes, one a row, robot base frame.
+    axes: Callable[[jax.Array], jax.Array]
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Pose:
@@ -76,7 +83,7 @@ class Pose(Bound):
                 (`R2S-TASK-005`).
         """
         position = Reach.bind(spec, scene)
-        info, known = scene.info, np.asarray(scene.goal_configurations, np.float32)
+        info, known = scene.info, scene.goal_configurations
         assert info.chain is not None
         if len(known) != len(scene.goals) or known.shape[1] != len(info.actions.joints):
             raise R2SError(
@@ -86,12 +93,9 @@ class Pose(Bound):
                 why="a goal's orientation is that of the configuration that reaches it",
                 remedy="r2s build-scene --task pose",
             )
-        elements = info.signal("joint_pos").elements
-        home = {joint.name: joint.home for joint in info.robot.joints}
-        joints = np.tile(np.array([home[name] for name in elements], np.float32), (len(known), 1))
-        joints[:, [elements.index(name) for name in info.actions.joints]] = known
-        axes = chain_axes(info.chain, elements)
-        frames = np.asarray(jax.vmap(axes)(jnp.asarray(joints))).swapaxes(1, 2)
+        axes = chain_axes(info.chain, info.signal("joint_pos").elements)
+        joints = jnp.asarray(known_joints(scene))
+        frames = np.asarray(jax.vmap(axes)(joints)).swapaxes(1, 2)
         turns = Rotation.from_matrix(frames).as_quat(canonical=True, scalar_first=True)
         low, high, turns = position.low, position.high, turns.astype(np.float32)
         return cls(spec, info.control_s, low, high, position, turns, axes)
@@ -129,4 +133,4 @@ class Pose(Bound):
     def turn(self, moment: Moment) -> jax.Array:
         """Return the angle from the end effector's orientation to the goal's [rad]."""
         left = turn_to(self.axes(moment.signals["joint_pos"]), moment.state["turn"])
-        return jnp.arctan2(jnp.sqrt(jnp.sum(left[:3] ** 2) + 1e-12), left[3])
+        return jnp.arctan2(length(left[:3]), left[3])

@@ -17,7 +17,7 @@ import numpy as np
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.core.rigid import quat_to_matrix
-from r2s.tasks.kinematics import chain_position
+from r2s.tasks.kinematics import chain_position, length
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -28,16 +28,15 @@ from r2s.tasks.task import (
     TaskState,
     action_rate,
     chosen,
-    jittered_joints,
     joint_limits,
     joint_speed,
+    known_joints,
+    upright_at,
 )
 
 NEEDED = ("joint_pos", "joint_vel", "object_pos", "object_vel", "object_up")
-DISTANCE, BEHIND = (
-    "goal_distance",
-    "behind_distance",
-)  # [m], added to a moment's signals, for all terms
+# [m], added to a moment's signals once, for all terms.
+DISTANCE, BEHIND = "goal_distance", "behind_distance"
 APPROACH_M = 0.15  # the end effector is drawn to its place behind the thing by a slope this wide
 # Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
 # pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
@@ -119,13 +118,11 @@ class Push(Bound):
         goals = np.asarray(scene.goals, np.float32)
         starts = np.asarray(scene.spawns, np.float32)
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
-        turn, base = quat_to_matrix(info.base_quaternion), np.asarray(info.base_position_m)
-        joints = _measured(scene)
-        behind = np.asarray(jax.lax.map(tip, jnp.asarray(joints))) @ turn.T + base
-        thing = goals @ turn.T + base
+        behind = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
+        thing = info.to_world(goals)
         standoff_m = float(np.median(np.linalg.norm((behind - starts)[:, :2], axis=1)))
         above_m = float(np.median((behind - thing)[:, 2]))
-        up = np.asarray(turn.T @ [0, 0, 1], np.float32)
+        up = np.asarray(quat_to_matrix(info.base_quaternion).T @ [0, 0, 1], np.float32)
         return cls(spec, info.control_s, low, high, goals, starts, tip, up, standoff_m, above_m)
 
     @property
@@ -141,7 +138,7 @@ class Push(Bound):
 
     def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
         signals, state = moment.signals, moment.state
-        distance, speed = self.error(moment), _length(signals["object_vel"])
+        distance, speed = self.error(moment), length(signals["object_vel"])
         seen = {**signals, DISTANCE: distance, BEHIND: self.from_behind(moment)}
         moment = moment._replace(signals=seen)
         there = (distance < self.number("tolerance_m")) & (speed < self.number("hold_speed_m_s"))
@@ -151,22 +148,17 @@ class Push(Bound):
         return {**state, "held": held}, judgement
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
-        spread = self.number("start_joint_rad")
-        joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
-        return home._replace(joints=joints)
+        return self.near_home(uniform, home)
 
     def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
-        x, y, yaw = jnp.asarray(self.starts)[state["row"]]
-        half, zero = yaw / 2, jnp.zeros(())
-        turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
-        return jnp.concatenate([jnp.stack([x, y]), home[2:3], turn])
+        return upright_at(jnp.asarray(self.starts)[state["row"]], home)
 
     def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
         return jnp.asarray(known)[state["row"]]  # behind the thing; behind another it may be inside
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from thing to goal in the plane [m]."""
-        return _length(self.to_goal(moment))
+        return length(self.to_goal(moment))
 
     def to_goal(self, moment: Moment) -> jax.Array:
         """Return the vector (3,) from thing to goal, without its height [m]."""
@@ -179,34 +171,15 @@ class Push(Bound):
     def from_behind(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from its place behind the thing [m]."""
         gap, tip = self.to_goal(moment), self.tip(moment.signals["joint_pos"])
-        ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / _length(gap)
-        aligned = jnp.maximum(jnp.sum(ahead * forth) / _length(ahead), 0.0)
+        ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / length(gap)
+        aligned = jnp.maximum(jnp.sum(ahead * forth) / length(ahead), 0.0)
         off = jnp.maximum(self.standoff_m - PRESS_M * aligned, 0.0)
         rise = self.above_m + self.standoff_m * (1.0 - aligned)
         place = moment.signals["object_pos"] - off * forth + rise * self.up
-        return _length(place - tip)
+        return length(place - tip)
 
     def lost(self, moment: Moment) -> jax.Array:
         """Has the thing dropped off what it stood on, or toppled?"""
         drop = jnp.sum((moment.state["goal"] - moment.signals["object_pos"]) * self.up)
         leant = moment.signals["object_up"][2] < jnp.cos(self.number("toppled_rad"))
         return (drop > self.number("fallen_m")) | leant
-
-
-def _measured(scene: Scene) -> np.ndarray:
-    """Return the configurations of a scene in the order of `joint_pos`; what is not moved is at home."""
-    order = list(scene.info.actions.joints)
-    home = {joint.name: joint.home for joint in scene.info.robot.joints}
-    return np.stack(
-        [
-            scene.goal_configurations[:, order.index(name)]
-            if name in order
-            else np.full(len(scene.goals), home[name], np.float32)
-            for name in scene.info.signal("joint_pos").elements
-        ],
-        axis=1,
-    )
-
-
-def _length(vector: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.sum(vector**2) + 1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
-from r2s.tasks.kinematics import chain_position
+from r2s.tasks.kinematics import chain_position, length
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -26,7 +26,6 @@ from r2s.tasks.task import (
     TaskState,
     action_rate,
     chosen,
-    jittered_joints,
     joint_limits,
     joint_speed,
 )
@@ -47,8 +46,13 @@ def precision(task: Reach, moment: Moment) -> jax.Array:
 
 def stillness(task: Reach, moment: Moment) -> jax.Array:
     """The success event, softened: at the goal and slow. Without it a policy hovers and jitters."""
-    slowness = jnp.sum(moment.signals["joint_vel"] ** 2) / task.number("hold_speed_rad_s") ** 2
-    return precision(task, moment) * jnp.exp(-2.0 * slowness)
+    return precision(task, moment) * slowness(task, moment)
+
+
+def slowness(task: Bound, moment: Moment) -> jax.Array:
+    """1 at rest, a bell of the speed that counts as holding."""
+    speed = jnp.sum(moment.signals["joint_vel"] ** 2) / task.number("hold_speed_rad_s") ** 2
+    return jnp.exp(-2.0 * speed)
 
 
 TERMS: dict[str, RewardTerm] = {
@@ -111,11 +115,8 @@ class Reach(Bound):
         return {"goal": moment.state["goal"], "held": held}, judgement
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
-        spread = self.number("start_joint_rad")
-        joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
-        return home._replace(joints=joints)
+        return self.near_home(uniform, home)
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from end effector to goal [m]."""
-        gap = moment.state["goal"] - self.tip(moment.signals["joint_pos"])
-        return jnp.sqrt(jnp.sum(gap**2) + 1e-12)
+        return length(moment.state["goal"] - self.tip(moment.signals["joint_pos"]))

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from r2s.artifacts.scene import Scene, SceneInfo
+from r2s.artifacts.signal import COMMAND_SIGNALS
 from r2s.core.errors import R2SError
 from r2s.tasks.task import Draws, Judgement, Moment, Start, Task
 from r2s.tasks.user import UserTask, running
 
-OWN_SIGNALS = ("joint_target", "last_action")  # what the environment remembers itself
 BASE_NUMBERS = 7  # position and quaternion of a floating base
 
 Shape = jax.ShapeDtypeStruct
@@ -29,7 +29,7 @@ def given_signals(info: SceneInfo) -> dict[str, int]:
     return {
         signal.name: signal.width
         for signal in info.signals
-        if signal.kind == "measured" and not signal.sensors and signal.name not in OWN_SIGNALS
+        if signal.kind == "measured" and not signal.sensors and signal.name not in COMMAND_SIGNALS
     }
 
 
@@ -68,7 +68,7 @@ def checked(bound: Task, user: UserTask, scene: Scene) -> Task:
         )
 
     sensors = {s.name: numbers(s.width) for s in info.signals if s.sensors}
-    signals = {**sensors, **dict.fromkeys(OWN_SIGNALS, joints), **commands}
+    signals = {**sensors, **dict.fromkeys(COMMAND_SIGNALS, joints), **commands}
     moment = Moment(signals, joints, joints, memory)
     there = f"signals here: {', '.join(signals)}; memory: {', '.join(memory) or 'none'}"
     with running(user, "advance", there):

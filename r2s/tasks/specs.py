@@ -200,9 +200,9 @@ def default_spec(name: str, reach_m: float = 0.0) -> TaskSpec:
     Raises:
         UsageError: there is no such task (`R2S-TASK-001`).
     """
-    spec = task_kind(name).spec
-    least = spec.parameters.get("tolerance_m")
-    if least is None or task_kind(name).robot != "arm":
+    kind = task_kind(name)
+    spec, least = kind.spec, kind.spec.parameters.get("tolerance_m")
+    if least is None or kind.robot != "arm":
         return spec
     tolerance_m = max(least, round(TOLERANCE_OF_REACH * reach_m, 2))
     parameters = {**spec.parameters, "tolerance_m": tolerance_m}

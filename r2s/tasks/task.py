@@ -154,6 +154,12 @@ class Bound:
     def episode_steps(self) -> int:
         return self.steps("episode_s")
 
+    def near_home(self, uniform: jax.Array, home: Start) -> Start:
+        """Return the start with its joints at most `start_joint_rad` from home, inside the limits."""
+        spread = self.number("start_joint_rad")
+        joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
+        return home._replace(joints=joints)
+
     def thing(self, state: TaskState, home: jax.Array) -> jax.Array:
         return home
 
@@ -288,9 +294,29 @@ def jittered_joints(uniform: jax.Array, home: jax.Array, spread: float, low, hig
 
 def at_pose(home: Start, pose: jax.Array) -> Start:
     """Return the start with its base at (x, y [m], yaw [rad]) of the world, as high as at home."""
+    return home._replace(base=upright_at(pose, home.base))
+
+
+def upright_at(pose: jax.Array, home: jax.Array) -> jax.Array:
+    """Return position and wxyz (7,) at (x, y [m], yaw [rad]), upright and as high as those of `home` (7,)."""
     half, zero = pose[2] / 2, jnp.zeros(())
     turn = jnp.stack([jnp.cos(half), zero, zero, jnp.sin(half)])
-    return home._replace(base=jnp.concatenate([pose[:2], home.base[2:3], turn]))
+    return jnp.concatenate([pose[:2], home[2:3], turn])
+
+
+def home_joints(info: SceneInfo) -> np.ndarray:
+    """Return the home pose (n,) float32 in the order of `joint_pos`."""
+    home = {joint.name: joint.home for joint in info.robot.joints}
+    order = [name.split("/")[-1] for name in info.signal("joint_pos").elements]
+    return np.asarray([home[name] for name in order], np.float32)
+
+
+def known_joints(scene: Scene) -> np.ndarray:
+    """Return a scene's configurations (m, n) float32 as `joint_pos`; what is not moved is at home."""
+    info, order = scene.info, scene.info.signal("joint_pos").elements
+    joints = np.tile(home_joints(info), (len(scene.goal_configurations), 1))
+    joints[:, [order.index(name) for name in info.actions.joints]] = scene.goal_configurations
+    return joints
 
 
 def action_rate(task: Any, moment: Moment) -> jax.Array:

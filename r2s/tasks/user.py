@@ -165,9 +165,7 @@ def running(task: UserTask, doing: str, remedy: str = "") -> Iterator[None]:
         yield
     except R2SError:
         raise
-    except (
-        Exception
-    ) as exc:  # whatever a user's code raises is theirs to mend, and no defect of r2s
+    except Exception as exc:  # whatever a user's code raises is theirs to mend, no defect of r2s
         line = _line_of(task, exc)
         said = str(exc).strip().split("\n", 1)[0]
         raise R2SError(

@@ -17,7 +17,7 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
-from r2s.tasks.kinematics import projected_gravity
+from r2s.tasks.kinematics import heading, length, projected_gravity
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -29,7 +29,7 @@ from r2s.tasks.task import (
     action_rate,
     at_pose,
     chosen,
-    jittered_joints,
+    home_joints,
     joint_limits,
     joint_speed,
 )
@@ -124,9 +124,6 @@ class Velocity(Bound):
             )
         low, high = joint_limits(info)
         spawns = np.asarray(scene.spawns, np.float32)
-        home = {joint.name: joint.home for joint in info.robot.joints}
-        order = [name.split("/")[-1] for name in info.signal("joint_pos").elements]
-        joints = np.asarray([home[name] for name in order], np.float32)
         return cls(
             spec,
             info.control_s,
@@ -135,7 +132,7 @@ class Velocity(Bound):
             spawns,
             max(FREE_LEAST_M, FREE_SPACINGS * spacing_m(spawns[:, :2])),
             info.robot.base_height_m,
-            joints,
+            home_joints(info),
         )
 
     @property
@@ -183,9 +180,7 @@ class Velocity(Bound):
         return after, Judgement(terms, fallen, good & ~fallen)
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
-        spread = self.number("start_joint_rad")
-        joints = jittered_joints(uniform[1:], home.joints, spread, self.low, self.high)
-        start = home._replace(joints=joints)
+        start = self.near_home(uniform[1:], home)
         return at_pose(start, chosen(self.spawns, uniform[0])) if len(self.spawns) else start
 
     def within_free(self, command: jax.Array, moment: Moment) -> jax.Array:
@@ -207,8 +202,7 @@ class Velocity(Bound):
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the planar velocity error [m/s], base frame."""
-        gap = moment.state["command"][:2] - moment.signals["base_lin_vel"][:2]
-        return jnp.sqrt(jnp.sum(gap**2) + 1e-12)
+        return length(moment.state["command"][:2] - moment.signals["base_lin_vel"][:2])
 
     def angular_error(self, moment: Moment) -> jax.Array:
         """Return the yaw rate error [rad/s]."""
@@ -230,11 +224,3 @@ def spacing_m(xy: np.ndarray) -> float:
     if len(xy) < 2:
         return 0.0
     return float(np.median(KDTree(xy).query(xy, k=2)[0][:, 1]))
-
-
-def heading(quat_wxyz: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the unit vectors (2,) of a base's forward and left in the world's plane."""
-    w, x, y, z = quat_wxyz
-    forward = jnp.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)])
-    forward = forward / jnp.maximum(jnp.sqrt(jnp.sum(forward**2)), 1e-6)
-    return forward, jnp.stack([-forward[1], forward[0]])

@@ -13,15 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.artifacts.policy import NetworkSpec
 from r2s.artifacts.scene import Scene
 from r2s.core.seeds import generator
-from r2s.sim.environment import Environment
-from r2s.sim.model import load_model
 from r2s.train.config import Config, resolved
 from r2s.train.loop import stream
 from r2s.train.ppo import initial_learner, make_update, shuffled
-from r2s.train.stage import chosen_engine, make_collector
+from r2s.train.stage import chosen_engine, environment_of, make_collector
 
 MEGABYTE = 1e6
 
@@ -37,17 +34,14 @@ def bench(scene: Scene, config: Config | None = None, rounds: int = 4) -> dict[s
     config = config or Config()
     engine = chosen_engine(config.engine)
     config = resolved(config, engine, scene.info.task.kind)
-    network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
-    environment = Environment.build(
-        scene, load_model(scene), network, config.observation_clip, config.start_anywhere
-    )
+    environment = environment_of(scene, config)
     collector = make_collector(engine, environment, config.copies)
     widths = environment.observation_width, environment.critic_width, environment.action_width
     learner = initial_learner(
-        generator(0, "bench"), config.ppo, network, widths, config.initial_std
+        generator(0, "bench"), config.ppo, environment.network, widths, config.initial_std
     )
     update = make_update(
-        config.ppo, network, environment.observation_width, config.observation_clip
+        config.ppo, environment.network, environment.observation_width, config.observation_clip
     )
     state = collector.initial(stream(0, "start"), staggered=True)
     raw = bare_physics(collector, config.horizon)

@@ -37,8 +37,6 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     """
     import jax
 
-    from r2s.sim.environment import Environment
-    from r2s.sim.model import load_model
     from r2s.train.loop import train
     from r2s.train.package import packaged
 
@@ -53,17 +51,25 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
         )
     engine = chosen_engine(config.engine)
     config = resolved(config, engine, scene.info.task.kind)
-    network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
     # TF32 would make an accelerator's policy differ from the one that is exported.
     with jax.default_matmul_precision("highest"):
-        environment = Environment.build(
-            scene, load_model(scene), network, config.observation_clip, config.start_anywhere
-        )
+        environment = environment_of(scene, config)
         trained = train(
             environment, lambda n: make_collector(engine, environment, n), config, context
         )
         context.facts.update(measured(environment, engine, config, trained))
         return packaged(environment, config, engine, trained)
+
+
+def environment_of(scene: Scene, config: Config) -> Environment:
+    """Return a scene compiled for training with the networks of `config`."""
+    from r2s.sim.environment import Environment
+    from r2s.sim.model import load_model
+
+    network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
+    return Environment.build(
+        scene, load_model(scene), network, config.observation_clip, config.start_anywhere
+    )
 
 
 def chosen_engine(engine: str) -> Literal["cpu", "mjx"]:

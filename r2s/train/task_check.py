@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.artifacts.policy import NetworkSpec
 from r2s.artifacts.scene import Scene
 from r2s.core.context import Progress, StageContext, silent
 from r2s.core.errors import Interrupted, R2SError
@@ -25,12 +24,12 @@ from r2s.policy.networks import PolicyState, initial_params
 from r2s.policy.normalizer import empty
 from r2s.sim.cpu import CpuCollector
 from r2s.sim.environment import Environment
-from r2s.sim.model import load_model
 from r2s.sim.protocol import Trajectories
 from r2s.tasks.task import bind
 from r2s.train.config import Config, resolved
 from r2s.train.loop import stream, train
 from r2s.train.rollouts import Ends, Term, ends_of, joined, terms_of
+from r2s.train.stage import environment_of
 from r2s.train.task_findings import (
     Search,
     ends_at_once,
@@ -90,7 +89,7 @@ def check_task(
     Raises:
         R2SError: the task cannot even be bound (see `r2s.tasks.task.bind`).
     """
-    environment = _environment(scene)
+    environment = environment_of(scene, Config())
     name, weights = scene.info.task.name, bind(scene).spec.weights
     plain = _every_term(environment)
     collector = CpuCollector(plain, copies or ROLLOUT_COPIES)
@@ -189,14 +188,6 @@ class _Play:
 
     def begin(self, name: str, *, staggered: bool, seed: int = 0) -> Any:
         return self.collector.initial(stream(self.seed + seed, "check", name), staggered=staggered)
-
-
-def _environment(scene: Scene) -> Environment:
-    config = Config()
-    network = NetworkSpec(actor=config.actor, critic=config.critic, activation=config.activation)
-    return Environment.build(
-        scene, load_model(scene), network, config.observation_clip, config.start_anywhere
-    )
 
 
 def _every_term(environment: Environment) -> Environment:

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from r2s.sim.model import COMMAND_SIGNALS, Layout
-from r2s.tasks.task import Moment, Task, TaskState
+from r2s.sim.model import Layout
+from r2s.sim.truth import sensors_of, true_moment
+from r2s.tasks.task import Task, TaskState
 
 
 class Ruling(NamedTuple):
@@ -32,9 +33,8 @@ def make_judge(task: Task, where: Layout) -> Judge:
     """
 
     def one(state, sensordata, target, action, previous, chance):
-        sensors = {name: sensordata[index] for name, index in where.sensor_index.items()}
-        own = dict(zip(COMMAND_SIGNALS, (target, action), strict=True))
-        moment = Moment({**sensors, **own, **task.commands(state)}, action, previous, state)
+        sensors = sensors_of(where, sensordata)
+        moment = true_moment(task, sensors, state, target, action, previous)
         after, judged = task.advance(moment, chance)
         return after, Ruling(judged.success, judged.terminated, task.error(moment))
 

@@ -26,10 +26,8 @@ from r2s.tasks.task import (
     Bound,
     Draws,
     Judgement,
-    Start,
     action_rate,
     chosen,
-    jittered_joints,
     joint_limits,
     joint_speed,
 )
@@ -111,9 +109,7 @@ class Wipe(Bound):
 
     def start(self, uniform, home, state):
         """Where the episode of memory `state` begins: near the home pose."""
-        spread = self.number("start_joint_rad")
-        joints = jittered_joints(uniform, home.joints, spread, self.low, self.high)
-        return Start(joints, home.base)
+        return self.near_home(uniform, home)
 
     def error(self, moment):
         """How far this moment is from what is wanted: metres to the next point."""

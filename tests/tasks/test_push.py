@@ -18,7 +18,7 @@ from r2s.edge.observe import Observer
 from r2s.policy.contract import deployment_contract
 from r2s.sim.cpu import CpuCollector
 from r2s.sim.environment import Environment
-from r2s.sim.episode import start
+from r2s.sim.episode import arena, start
 from r2s.sim.model import layout, load_model
 from r2s.tasks import task as tasks
 from r2s.tasks.push import PRESS_M, TERMS, Push
@@ -182,7 +182,7 @@ def test_a_played_episode_begins_as_a_trained_one(scene, push):
     model = load_model(scene)
     random = np.random.default_rng(0)
     memory = push.reset(jnp.float32(random.random(push.draws.reset)))
-    data = start(model, scene, push, jnp.float32(random.random(push.draws.start)), memory)
+    data = start(arena(scene), jnp.float32(random.random(push.draws.start)), memory)
     address = layout(model, scene).thing_qpos
     np.testing.assert_allclose(
         data.qpos[address : address + 2], scene.spawns[int(memory["row"]), :2], atol=1e-6

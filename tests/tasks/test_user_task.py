@@ -131,7 +131,7 @@ def test_a_class_that_is_no_task_is_told_with_what_it_lacks(old, new, code, word
         ('{**moment.state, "touched": touched}', '{"touched": touched}', "R2S-TASK-028", "memory"),
         ('{"goal_pos": state', '{"goal": state', "R2S-TASK-028", "goal_pos float32[3]"),
         ("Draws(reset=1", "Draws(reset=1.5", "R2S-TASK-028", "draws"),
-        ("return Start(joints, home.base)", "return joints", "R2S-TASK-028", "Start of 3 joints"),
+        ("return self.near_home(uniform, home)", "return home.joints", "R2S-TASK-028", "Start of 3 joints"),
         ('signals["joint_pos"])', 'signals["elbow"])', "R2S-TASK-024", "KeyError: 'elbow'"),
         ("there = self.error(moment) <", "there = 1 if 0 <", "R2S-TASK-024", "jnp.where"),
         ("goals = np.asarray(scene.goals)", "goals = 10 * np.eye(3)[:2]", "MY-WIPE-001", "in reach"),
