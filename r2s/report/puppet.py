@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX
+from r2s.core.coupled import brought, followers
 from r2s.core.rigid import Array
 
 # How far a joint without limits may be turned, or pushed.
@@ -41,8 +42,8 @@ class Puppet:
         self.model = model
         self.data = mujoco.MjData(model)
         self.home()
-        self._followers = self._found_followers()
-        led = {follower for follower, _, _ in self._followers}
+        self._followers = followers(self.model)
+        led = {follower.address for follower in self._followers}
         self.handles = tuple(each for each in self._found_handles() if each.address not in led)
 
     def home(self) -> None:
@@ -64,10 +65,7 @@ class Puppet:
         for handle in self.handles:
             if handle.name in values:
                 qpos[handle.address] = np.clip(values[handle.name], handle.low, handle.high)
-        for follower, leader, law in self._followers:
-            start = self.model.qpos0[follower]
-            gone = qpos[leader] - self.model.qpos0[leader] if leader >= 0 else 0.0
-            qpos[follower] = start + np.polynomial.polynomial.polyval(gone, law)
+        brought(qpos, self._followers)
         self._mujoco.mj_kinematics(self.model, self.data)
 
     def values(self) -> dict[str, float]:
@@ -88,20 +86,3 @@ class Puppet:
             low, high = (float(limit) for limit in limits)
             found.append(Handle(name.removeprefix(ROBOT_PREFIX), low, high, home, address))
         return found
-
-    def _found_followers(self) -> list[tuple[int, int, Array]]:
-        """Return (follower, leader or -1, polynomial) as addresses in qpos, leaders of others first."""
-        m, found = self.model, []
-        coupling = int(self._mujoco.mjtEq.mjEQ_JOINT)
-        for each in range(m.neq):
-            if m.eq_type[each] == coupling and m.eq_active0[each]:
-                leader = int(m.eq_obj2id[each])
-                found.append(
-                    (
-                        int(m.jnt_qposadr[m.eq_obj1id[each]]),
-                        int(m.jnt_qposadr[leader]) if leader >= 0 else -1,
-                        m.eq_data[each, :5].copy(),
-                    )
-                )
-        led = {follower for follower, _, _ in found}
-        return sorted(found, key=lambda each: each[1] in led)

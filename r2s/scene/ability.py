@@ -33,6 +33,8 @@ def chosen_task(wanted: str, robot: RobotInfo) -> str:
         other = natural_task(robot)
         able = other != task and not LACKS[task_kind(other).robot](robot)
         raise task_impossible(robot, task, missing, other if able else "")
+    if task_kind(task).grips and not robot.gripper:
+        raise task_impossible(robot, task, "has no gripper", natural_task(robot))
     if not robot.actuators:
         raise task_impossible(robot, task, "has no actuators", "")
     return task

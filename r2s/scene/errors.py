@@ -13,6 +13,7 @@ R2S-SCENE-040  no movable thing has the name the user gave
 R2S-SCENE-041  nothing can be moved by the robot
 R2S-SCENE-042  the thing a task moves does not stay, or is out of reach
 R2S-SCENE-043  a thing has no room to be pushed in
+R2S-SCENE-044  a gripper does not get around a thing
 R2S-SCENE-050  a base's laser scanner sees nothing but the robot
 R2S-SCENE-051  too few routes over free floor
 """
@@ -149,12 +150,13 @@ def no_such_thing(wanted: str, things: Sequence[str]) -> R2SError:
     )
 
 
-def nothing_to_move(robot: RobotInfo, faults: Sequence[str], wanted: str) -> R2SError:
+def nothing_to_move(robot: RobotInfo, doing: str, faults: Sequence[str], wanted: str) -> R2SError:
     return R2SError(
         "R2S-SCENE-041",
-        f"{robot.name} cannot push {wanted or 'any thing of this place'}",
+        f"{robot.name} cannot {doing} {wanted or 'any thing of this place'}",
         where="; ".join(faults) or "the place has no movable thing",
-        why="the task moves one thing that stands on a level support, in reach of the arm and not too heavy",
+        why="the task moves one thing that stands on a level support, in reach of the arm, not too heavy, "
+        "and to be picked up no wider than its gripper opens",
         remedy="r2s layout edit   (mass_kg, mobility), another --place, or a longer arm",
     )
 
@@ -167,6 +169,16 @@ def thing_lost(thing: str, notes: Sequence[str]) -> R2SError:
         where="; ".join(mine) or f"{thing} is fixed",
         why="a task that moves a thing needs it free, at rest and in reach",
         remedy="the same command with --object NAME of another thing (r2s layout), or --place X,Y",
+    )
+
+
+def no_grasps(robot: RobotInfo, thing: str, found: int, looked: int, area_m2: float) -> R2SError:
+    return R2SError(
+        "R2S-SCENE-044",
+        f"only {found} of {looked} grasps looked at can be made",
+        where=f"{thing}; {area_m2:.2f} m2 of its support are free and in reach of {robot.name}",
+        why="the open gripper has to come down around the thing, and to go up again as far as it lifts",
+        remedy="r2s build-scene --place X,Y   (more room), another --object, or a smaller lift_m",
     )
 
 

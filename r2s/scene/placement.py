@@ -297,7 +297,9 @@ def _jitter_is_free(probe: Probe, twin: Twin) -> bool:
     actions = twin.vocabulary.actions
     home = np.array([twin.stance.qpos[name] for name in actions.joints])
     low, high = np.array(actions.low), np.array(actions.high)
-    corners = _corners(len(home))
+    # Fingers touch each other as they close, and that is no collision.
+    arm = np.array([name not in twin.robot.info.gripper for name in actions.joints])
+    corners = (arm * corner for corner in _corners(len(home)))
     return all(probe.is_free(np.clip(home + JITTER_RAD * c, low, high)) for c in corners)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2s.artifacts.scene import ROBOT_PREFIX
+from r2s.core.coupled import brought, followers
 from r2s.core.rigid import Array
 from r2s.scene.compose import Stance, home_state
 from r2s.scene.errors import refused_by_mujoco
@@ -15,6 +16,7 @@ from r2s.scene.errors import refused_by_mujoco
 # A greedy walk of the end effector: steps as long as a policy's over some control periods.
 WALK_STEPS, WALK_STEP_M, WALK_STEP_RAD, WALK_ENDS_M = 120, 0.1, 0.2, 0.001
 WALK_DAMPING = 1e-3  # [m^2]: steps stay bounded where the arm is stretched
+WALK_TURN_M, WALK_ENDS_RAD = 0.1, 0.02  # what a radian of an axis counts; how well it ends aligned
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Probe:
             [self.model.joint(ROBOT_PREFIX + name).dofadr[0] for name in joints], int
         )
         self.home, _ = home_state(self.model, stance)
+        self.coupled = followers(self.model)
         names = [self.model.body(int(b)).name for b in self.model.geom_bodyid]
         self.of_robot = np.array([name.startswith(ROBOT_PREFIX) for name in names])
         self.model.geom_margin[~self.of_robot] = clearance_m
@@ -98,6 +101,7 @@ class Probe:
         self.data.qpos[:] = self.home
         if joints is not None:
             self.data.qpos[self.qpos_index] = joints
+            brought(self.data.qpos, self.coupled)
         self._mujoco.mj_kinematics(self.model, self.data)
 
     def touches(self, joints: Array | None = None) -> list[Touch]:
@@ -126,6 +130,14 @@ class Probe:
         """Return the (3,) world position of a robot site in the current pose."""
         return self.data.site_xpos[self.model.site(ROBOT_PREFIX + name).id].copy()
 
+    def frame(self, name: str) -> Array:
+        """Return the axes (3, 3) of a robot site in the current pose, one a column, world frame."""
+        return self.data.site_xmat[self.model.site(ROBOT_PREFIX + name).id].reshape(3, 3).copy()
+
+    def origin_of(self, name: str) -> Array:
+        """Return the (3,) world position of the body that carries a robot site."""
+        return self.data.xpos[self.model.site(ROBOT_PREFIX + name).bodyid[0]].copy()
+
     def descend(
         self,
         name: str,
@@ -135,6 +147,7 @@ class Probe:
         high: Array,
         *,
         steps: int = WALK_STEPS,
+        align: tuple[tuple[Array, Array], ...] = (),
     ) -> Array | None:
         """Return the joints to which a greedy walk from `start` brings a site, None if it gets stuck.
 
@@ -143,22 +156,36 @@ class Probe:
 
         Args:
             target: (3,) metres, world frame.
+            align: pairs of a unit axis (3,) of the site and the direction (3,) in the world that it
+                shall have.
         """
-        site, jacobian = self.model.site(ROBOT_PREFIX + name).id, np.zeros((3, self.model.nv))
+        site = self.model.site(ROBOT_PREFIX + name).id
+        jacobian, turning = np.zeros((3, self.model.nv)), np.zeros((3, self.model.nv))
         joints = np.clip(start, low, high)
         for _ in range(steps):
             self.pose(joints)
             gap = target - self.data.site_xpos[site]
             distance = float(np.linalg.norm(gap))
-            if distance < WALK_ENDS_M:
+            frame = self.data.site_xmat[site].reshape(3, 3)
+            axes = [(frame @ axis, wanted) for axis, wanted in align]
+            turns = [np.cross(axis, wanted) for axis, wanted in axes]
+            off = [
+                np.arctan2(np.linalg.norm(t), a @ w) for t, (a, w) in zip(turns, axes, strict=True)
+            ]
+            if distance < WALK_ENDS_M and max(off, default=0.0) < WALK_ENDS_RAD:
                 return joints
-            gap *= min(1.0, WALK_STEP_M / distance)
             self._mujoco.mj_comPos(self.model, self.data)
-            self._mujoco.mj_jacSite(self.model, self.data, jacobian, None, site)
-            J = jacobian[:, self.dof_index]
-            pull = J.T @ gap
+            self._mujoco.mj_jacSite(self.model, self.data, jacobian, turning, site)
+            rows = [jacobian[:, self.dof_index]]
+            wants = [gap * min(1.0, WALK_STEP_M / max(distance, WALK_ENDS_M))]
+            for (axis, _), turn in zip(axes, turns, strict=True):
+                across = np.eye(3) - np.outer(axis, axis)  # a turn about the axis itself is free
+                rows.append(WALK_TURN_M * across @ turning[:, self.dof_index])
+                wants.append(WALK_TURN_M * turn)
+            J, want = np.concatenate(rows), np.concatenate(wants)
+            pull = J.T @ want
             J = J * ~(((joints <= low) & (pull < 0)) | ((joints >= high) & (pull > 0)))
-            step = J.T @ np.linalg.solve(J @ J.T + WALK_DAMPING * np.eye(3), gap)
+            step = J.T @ np.linalg.solve(J @ J.T + WALK_DAMPING * np.eye(len(J)), want)
             joints = np.clip(joints + np.clip(step, -WALK_STEP_RAD, WALK_STEP_RAD), low, high)
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,14 +31,14 @@ WALK_STEPS = 30
 
 
 @dataclass(frozen=True)
-class Pushes:
-    """n pairs of a start and a goal.
+class Pairs:
+    """n pairs of a thing's start and its goal.
 
     Attributes:
         goals: (n, 3) float32, metres, robot base frame: the thing's centre of mass.
-        configurations: (n, joints) float32: the end effector behind the thing at its start.
+        configurations: (n, joints) float32: the arm ready to move the thing from its start.
         starts: (n, 3) float32: x, y [m], yaw [rad] of the thing, world frame.
-        free_fraction: share of the pairs looked at that the arm can push.
+        free_fraction: share of the pairs looked at that the arm can do.
         area_m2: free support that starts and goals are drawn from.
     """
 
@@ -48,10 +48,16 @@ class Pushes:
     free_fraction: float
     area_m2: float
 
+    @classmethod
+    def of(cls, goals: Array, configurations, starts, looked: int, area_m2: float) -> Pairs:
+        """Return the pairs as a scene keeps them; `looked` of them were looked at."""
+        rows = [np.round(each, 6).astype(np.float32) for each in (goals, configurations, starts)]
+        return cls(rows[0], rows[1], rows[2], round(len(goals) / looked, 6), area_m2)
+
 
 def sample_pushes(
     twin: Twin, target: Target, count: int, task: TaskSpec, context: StageContext
-) -> Pushes:
+) -> Pairs:
     """Sample up to `count` pairs, at most `MOST_PUSHES`, with the arm behind the thing at both ends.
 
     Raises:
@@ -85,16 +91,10 @@ def sample_pushes(
         goals.append([*goal, target.thing.com[2]])
         configurations.append(behind)
         starts.append([*start, yaw])
+    area_m2 = round(len(spots) * step**2, 4)
     if len(goals) < MIN_PUSHES:
-        raise no_pushes(twin.robot.info, str(target), len(goals), looked, len(spots) * step**2)
-    local = to_base(np.array(goals), twin)
-    return Pushes(
-        goals=np.round(local, 6).astype(np.float32),
-        configurations=np.round(configurations, 6).astype(np.float32),
-        starts=np.round(starts, 6).astype(np.float32),
-        free_fraction=round(len(goals) / looked, 6),
-        area_m2=round(len(spots) * step**2, 4),
-    )
+        raise no_pushes(twin.robot.info, str(target), len(goals), looked, area_m2)
+    return Pairs.of(to_base(np.array(goals), twin), configurations, starts, looked, area_m2)
 
 
 def free_spots(twin: Twin, target: Target) -> tuple[Array, float]:
@@ -105,7 +105,7 @@ def free_spots(twin: Twin, target: Target) -> tuple[Array, float]:
     assert target.surface is not None
     info, com = twin.robot.info, np.asarray(target.thing.com)
     others = tuple(t for t in twin.place.things if t.name != target.thing.name)
-    place = type(twin.place)(others, twin.place.hulls, twin.place.visuals)
+    place = replace(twin.place, things=others)
     step = cell_m(target.surface)
     radius = float(np.linalg.norm(target.points[:, :2] - com[:2], axis=1).max()) + EDGE_M
     cell = step * np.sqrt(0.5)

@@ -36,12 +36,15 @@ class RobotTree:
     base_quaternion: tuple[float, float, float, float]
 
 
-def robot_tree(robot: Robot, *, exact: bool, visuals: bool) -> RobotTree:
+def robot_tree(
+    robot: Robot, *, exact: bool, visuals: bool, fingers: tuple[str, ...] = ()
+) -> RobotTree:
     """Return the robot with its exact or its training colliders.
 
     Args:
         exact: hulls of the original collision meshes instead of spheres and capsules.
         visuals: keep the visual geoms.
+        fingers: joints whose bodies keep their exact colliders in training: a ball holds no box.
     """
     tree = ET.fromstring(robot.files[ROBOT_FILE].decode())
     world = tree.find("worldbody")
@@ -49,8 +52,13 @@ def robot_tree(robot: Robot, *, exact: bool, visuals: bool) -> RobotTree:
     root = next((b for b in roots if b.get("name") == robot.info.base_body), None)
     if root is None:
         raise ValueError(f"robot.xml has no root body {robot.info.base_body!r}")
-    drop = {EXACT_GROUP if not exact else TRAIN_GROUP} | (set() if visuals else {VISUAL_GROUP})
-    _drop_geoms(root, drop)
+    unseen = set() if visuals else {VISUAL_GROUP}
+    for body in root.iter("body"):
+        holds = any(joint.get("name") in fingers for joint in body.findall("joint"))
+        drop = {TRAIN_GROUP if exact or holds else EXACT_GROUP} | unseen
+        for geom in body.findall("geom"):
+            if int(geom.get("group", "0")) in drop:
+                body.remove(geom)
     sections = {name: list(tree.find(name) or ()) for name in _SECTIONS}
     used = {geom.get("mesh") for geom in root.iter("geom")} - {None}
     sections["asset"] = [
@@ -66,14 +74,6 @@ def robot_tree(robot: Robot, *, exact: bool, visuals: bool) -> RobotTree:
         for item in items:
             _prefix(item)
     return RobotTree(root, sections, (w, x, y, z))
-
-
-def _drop_geoms(body: ET.Element, groups: set[int]) -> None:
-    for geom in body.findall("geom"):
-        if int(geom.get("group", "0")) in groups:
-            body.remove(geom)
-    for child in body.findall("body"):
-        _drop_geoms(child, groups)
 
 
 def _asset_name(item: ET.Element) -> str:

@@ -68,7 +68,12 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     return _arm_vocabulary(robot, control_s, names, (_vector("ee_to_goal"),))
 
 
-def push_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
+def pick_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of `pick`: those of `push`, and the gripper moves too."""
+    return push_vocabulary(robot, control_s, gripper=True)
+
+
+def push_vocabulary(robot: RobotInfo, control_s: float, *, gripper: bool = False) -> Vocabulary:
     """Return the signals of `push`: joints, where the thing is, and the vectors to it and on to its goal.
 
     Its sensors come with the thing; see `observing`.
@@ -93,7 +98,8 @@ def push_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
         "joint_pos", "joint_vel", "joint_target", "last_action",
         "object_pos", "ee_to_object", "object_to_goal",
     )  # fmt: skip
-    return _arm_vocabulary(robot, control_s, names, signals, ("object_vel", "object_up"))
+    critic = ("object_vel", "object_up")
+    return _arm_vocabulary(robot, control_s, names, signals, critic, gripper=gripper)
 
 
 def observing(vocabulary: Vocabulary, robot: RobotInfo, thing: str) -> Vocabulary:
@@ -114,9 +120,11 @@ def _arm_vocabulary(
     observations: tuple[str, ...],
     signals: tuple[Signal, ...],
     critic: tuple[str, ...] = (),
+    *,
+    gripper: bool = False,
 ) -> Vocabulary:
     """Return the signals of an arm with a goal: joints, the goal, `signals`, the true end effector."""
-    joints = action_joints(robot, gripper=False)
+    joints = action_joints(robot, gripper=gripper)
     chain = robot.chain.joints if robot.chain else ()
     measured = [joint.name for joint in joints]
     measured += [name for name in chain if name not in measured]
@@ -233,6 +241,7 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
 
 
 VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
+    "pick": pick_vocabulary,
     "pose": pose_vocabulary,
     "reach": reach_vocabulary,
     "push": push_vocabulary,

@@ -49,6 +49,7 @@ class Twin:
         held: training keeps movable things where they are. A task that never moves them need not pay
             for their contacts (six resting boxes cost 7 times the arm); scene.xml has them free.
         moves: name of the thing that the task moves, free in training too, or "".
+        fingers: joints of the gripper that holds it.
     """
 
     robot: Robot
@@ -62,6 +63,7 @@ class Twin:
     exclude: tuple[tuple[str, str], ...] = ()
     held: bool = False
     moves: str = ""
+    fingers: tuple[str, ...] = ()
     view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view_extent: float = 1.0
 
@@ -113,7 +115,8 @@ class Twin:
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
-        place, robot = self.training_place(), robot_tree(self.robot, exact=False, visuals=False)
+        place = self.training_place()
+        robot = robot_tree(self.robot, exact=False, visuals=False, fingers=self.fingers)
         moving = sum(1 for _ in robot.root.iter("geom"))
         moving += sum(len(thing.geoms) for thing in place.things if thing.name in self.free)
         xml = compose(

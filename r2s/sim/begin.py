@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from r2s.core.coupled import brought
 from r2s.sim.model import Layout
 from r2s.tasks.task import Start, Task, TaskState
 
@@ -24,6 +25,7 @@ def start_qpos(task: Task, where: Layout, begun: Start, state: TaskState) -> jax
     """
     qpos, base, thing = jnp.float32(where.home_qpos), where.base_qpos, where.thing_qpos
     qpos = qpos.at[where.qpos_index].set(begun.joints)
+    qpos = brought(qpos, where.coupled, lambda q, at, value: q.at[at].set(value))
     if base >= 0:
         qpos = qpos.at[base : base + 7].set(begun.base)
     if thing >= 0:

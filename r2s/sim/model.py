@@ -9,6 +9,7 @@ import numpy as np
 
 from r2s.artifacts.scene import HOME_KEYFRAME, ROBOT_PREFIX, Scene
 from r2s.artifacts.signal import Signal
+from r2s.core.coupled import Follower, followers
 from r2s.core.errors import R2SError
 
 TRAIN_FILE = "scene_train.xml"
@@ -26,6 +27,7 @@ class Layout:
         base_qpos: address of the floating base's 7 numbers in qpos, or -1.
         base_body: body id of the robot's base.
         thing_qpos: address of the 7 numbers of the thing that the task moves in qpos, or -1.
+        coupled: joints that follow another.
         substeps: physics steps per control step.
     """
 
@@ -37,6 +39,7 @@ class Layout:
     base_qpos: int
     base_body: int
     thing_qpos: int
+    coupled: tuple[Follower, ...]
     substeps: int
 
 
@@ -81,6 +84,7 @@ def layout(model: mujoco.MjModel, scene: Scene) -> Layout:
         base_qpos=_free_joint_address(model, base_body),
         base_body=base_body,
         thing_qpos=_thing_address(model, info.thing),
+        coupled=followers(model),
         substeps=_substeps(model, info.control_s),
     )
 

@@ -60,6 +60,32 @@ PUSH = TaskSpec(
     },
 )
 
+PICK = TaskSpec(
+    name="pick",
+    parameters={
+        "episode_s": 5.0,
+        "tolerance_m": 0.03,
+        # Success is the thing within tolerance of its goal, and this slow, for so long.
+        "hold_s": 0.4,
+        "hold_speed_m_s": 0.1,
+        "fallen_m": 0.05,
+        "toppled_rad": 0.8,
+        # How far over where it stands its goal is, and how far it is turned there.
+        "lift_m": 0.1,
+        "start_turn_rad": 0.3,
+        "start_joint_rad": 0.1,
+    },
+    weights={
+        "approach": 1.0,
+        "grasp": 0.5,
+        "progress": 2.0,
+        "precision": 1.5,
+        "stillness": 1.5,
+        "joint_speed": -0.005,
+        "action_rate": -0.02,
+    },
+)
+
 VELOCITY = TaskSpec(
     name="velocity",
     parameters={
@@ -133,6 +159,7 @@ class TaskKind:
             `base` (one that rolls on wheels).
         moves: what it moves beside the robot: `nothing`, or a `thing` of the place, which training leaves
             free, whose pose the robot must be told, and for which the scene has starts and goals.
+        grips: a gripper holds the thing; its joints act with the arm's.
         control_hz: control rate [Hz].
         discount: worth of the next step's reward.
         copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
@@ -147,6 +174,7 @@ class TaskKind:
     discount: float
     copies: dict[Literal["cpu", "accelerator"], int]
     moves: Literal["nothing", "thing"] = "nothing"
+    grips: bool = False
 
 
 KINDS = {
@@ -160,6 +188,10 @@ KINDS = {
         ),
         TaskKind(
             PUSH, "r2s.tasks.push:Push", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048}, "thing"
+        ),
+        TaskKind(
+            PICK, "r2s.tasks.pick:Pick", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048},
+            "thing", grips=True,
         ),
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,

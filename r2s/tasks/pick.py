@@ -1,0 +1,94 @@
+"""Pick: take hold of a thing of the place with the gripper and lift it.
+
+Success: at the end of the episode the thing has been within `tolerance_m` of its goal, `lift_m` above where
+it stood, and slower than `hold_speed_m_s`, for the last `hold_s` without a break. An episode in which it
+falls off its support or topples is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from r2s.artifacts.scene import Scene
+from r2s.tasks.kinematics import length
+from r2s.tasks.moving import DISTANCE, Moving, precision, stillness
+from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed, known_joints
+
+HOLD = "hold_distance"  # [m], added to a moment's signals once, for all terms
+APPROACH_M = 0.1  # the end effector is drawn to where it holds the thing by a slope this wide
+NEAR_M = 0.02  # so near to it, closing is worth something
+
+
+def approach(task: Pick, moment: Moment) -> jax.Array:
+    """1 with the thing between the fingers."""
+    return 1.0 - jnp.tanh(moment.signals[HOLD] / APPROACH_M)
+
+
+def grasp(task: Pick, moment: Moment) -> jax.Array:
+    """How far the gripper is told to close, with the thing between its fingers."""
+    near = jnp.exp(-((moment.signals[HOLD] / NEAR_M) ** 2))
+    target = moment.signals["joint_target"][task.fingers]
+    shut = (target - task.opened) / (task.closed - task.opened)
+    return near * jnp.clip(jnp.mean(shut), 0.0, 1.0)
+
+
+def progress(task: Pick, moment: Moment) -> jax.Array:
+    """1 with the thing at its goal, 0 where it stood."""
+    return jnp.clip(1.0 - moment.signals[DISTANCE] / task.number("lift_m"), 0.0, 1.0)
+
+
+TERMS: dict[str, RewardTerm] = {
+    "approach": approach,
+    "grasp": grasp,
+    "progress": progress,
+    "precision": precision,
+    "stillness": stillness,
+    "joint_speed": joint_speed,
+    "action_rate": action_rate,
+}
+
+
+@dataclass(frozen=True)
+class Pick(Moving):
+    """Attributes:
+    fingers: rows of the gripper's joints among the action's.
+    opened, closed: their positions around the thing, and at the end of their way [rad or m].
+    above_m: how much higher than the thing's centre of mass the end effector holds it.
+    """
+
+    TERMS: ClassVar[Mapping[str, RewardTerm]] = TERMS
+
+    fingers: np.ndarray
+    opened: np.ndarray
+    closed: np.ndarray
+    above_m: float
+
+    @classmethod
+    def learnt(cls, tip: Callable[[jax.Array], jax.Array], scene: Scene) -> dict[str, Any]:
+        info, actions = scene.info, scene.info.actions
+        fingers = np.array([actions.joints.index(name) for name in info.robot.gripper], int)
+        opened = np.asarray(scene.goal_configurations, np.float32)[0, fingers]
+        low, high = (np.asarray(end, np.float32)[fingers] for end in (actions.low, actions.high))
+        holding = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
+        thing = info.to_world(np.asarray(scene.goals, np.float32))
+        lift = scene.info.task.parameters["lift_m"]
+        return {
+            "fingers": fingers,
+            "opened": opened,
+            # The end of the way that is farther from open is where they meet.
+            "closed": np.where(high - opened > opened - low, high, low),
+            "above_m": float(np.median((holding - thing)[:, 2])) + lift,
+        }
+
+    def seen(self, moment: Moment) -> dict[str, jax.Array]:
+        place = moment.signals["object_pos"] + self.above_m * self.up
+        return {HOLD: length(place - self.tip(moment.signals["joint_pos"]))}
+
+    def drop(self, moment: Moment) -> jax.Array:
+        return super().drop(moment) - self.number("lift_m")
