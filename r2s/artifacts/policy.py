@@ -26,10 +26,15 @@ class NetworkSpec(Frozen):
 
 
 class Parity(Frozen):
-    """ONNX under onnxruntime against JAX on the same inputs."""
+    """ONNX under onnxruntime against JAX on the same inputs.
+
+    Attributes:
+        noise: JAX in float32 against the same in float64; the larger the weights, the larger.
+    """
 
     vectors: int
     max_abs: float
+    noise: float = 0.0
     onnxruntime: str
 
 

@@ -17,29 +17,31 @@ from r2s.edge.contract import Contract
 from r2s.edge.golden import EXPECTED, INPUT, MAX_TOLERANCE, OBSERVATION, VALUE
 from r2s.edge.policy import OnnxPolicy
 from r2s.policy.graph import PREVIOUS_TARGET, input_widths
-from r2s.policy.parity import stratified_inputs
+from r2s.policy.parity import bound, stratified_inputs
 from r2s.policy.reference import reference_action, reference_target
 from r2s.sim.episode import Moment, arena, play
 
 VECTORS = 1024
 MIN_TICKS, MAX_EPISODES = 500, 100
-# Of an action in [-1, 1]: the bound of onnxruntime on a CPU against float64 (measured 2.3e-6). The episode's
-# leaves room for what small differences add up to in the remembered target.
-ACTION_TOLERANCE, EPISODE_TOLERANCE = 1e-5, 1e-4
+# Small differences of actions add up in the remembered target: an episode may differ by so many times more.
+EPISODE_FACTOR = 10.0
 
 Arrays = dict[str, np.ndarray]
 
 
-def tolerances(actions: ActionSpec) -> dict[str, float]:
+def tolerances(actions: ActionSpec, noise: float = 0.0) -> dict[str, float]:
     """Return the largest differences allowed, absolute: a target differs as its action does, times its scale.
 
     Angles move by less than 1 rad per action, wheels by tens of rad/s.
+
+    Args:
+        noise: see `Parity`.
     """
-    scale = max(1.0, *actions.scale)
+    scale, action = max(1.0, *actions.scale), bound(noise)
     return {
-        "action": ACTION_TOLERANCE,
-        "joint_pos_target": min(ACTION_TOLERANCE * scale, MAX_TOLERANCE),
-        "episode": min(EPISODE_TOLERANCE * scale, MAX_TOLERANCE),
+        "action": min(action, MAX_TOLERANCE),
+        "joint_pos_target": min(action * scale, MAX_TOLERANCE),
+        "episode": min(EPISODE_FACTOR * action * scale, MAX_TOLERANCE),
     }
 
 

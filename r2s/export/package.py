@@ -108,7 +108,7 @@ def sealed(
         "golden": {
             "vectors": VECTORS_FILE,
             "episode": EPISODE_FILE,
-            "tolerances": tolerances(policy.info.actions),
+            "tolerances": tolerances(policy.info.actions, policy.info.parity.noise),
             "joint_names": list(joint_names),
         },
         "gate": {

@@ -41,7 +41,11 @@ def bench(scene: Scene, config: Config | None = None, rounds: int = 4) -> dict[s
         generator(0, "bench"), config.ppo, environment.network, widths, config.initial_std
     )
     update = make_update(
-        config.ppo, environment.network, environment.observation_width, config.observation_clip
+        config.ppo,
+        environment.network,
+        environment.observation_width,
+        config.observation_clip,
+        config.initial_std,
     )
     state = collector.initial(stream(0, "start"), staggered=True)
     raw = bare_physics(collector, config.horizon)

@@ -64,7 +64,11 @@ def train(
     collector = make_collector(config.copies)
     judge = Judge(environment, make_collector, collector, config, context.seed)
     update = make_update(
-        config.ppo, environment.network, environment.observation_width, config.observation_clip
+        config.ppo,
+        environment.network,
+        environment.observation_width,
+        config.observation_clip,
+        config.initial_std,
     )
     learner, state, progressed, log = _begin(environment, collector, config, context)
 

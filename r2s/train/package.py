@@ -14,6 +14,7 @@ from r2s.policy import networks
 from r2s.policy.graph import OPSET, build_graph
 from r2s.policy.metadata import deployment_metadata
 from r2s.policy.parity import check_parity
+from r2s.policy.reference import reference_action
 from r2s.sim.environment import Environment
 from r2s.train.config import Config
 from r2s.train.loop import Trained
@@ -68,7 +69,13 @@ def packaged(
             observation_clip=environment.observation_clip,
             randomization=info.randomization,
             training=summary(config, engine, trained),
-            parity=check_parity(onnx, reference(environment, trained)),
+            parity=check_parity(
+                onnx,
+                reference(environment, trained),
+                lambda rows: reference_action(
+                    weights, environment.network, environment.observation_clip, rows
+                ),
+            ),
             onnx_opset=OPSET,
         ),
         weights=pack(weights),

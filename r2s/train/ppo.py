@@ -79,9 +79,19 @@ def initial_learner(
 
 
 def make_update(
-    config: Ppo, network: NetworkSpec, observation_width: int, observation_clip: float
+    config: Ppo,
+    network: NetworkSpec,
+    observation_width: int,
+    observation_clip: float,
+    widest: float = np.inf,
 ) -> Callable[[Learner, Trajectories, np.ndarray], tuple[Learner, dict[str, jax.Array]]]:
-    """Return the jitted update: learner, trajectories, `shuffled` rows -> learner, metrics."""
+    """Return the jitted update: learner, trajectories, `shuffled` rows -> learner, metrics.
+
+    Args:
+        widest: deviation of the exploration noise beyond which entropy is worth nothing: actions end at
+            +-1, and noise that only hits the ends explores nothing. Without it a task that is not
+            learnt at once ended with 1.2, and a policy that could not hold still.
+    """
     adam = optimizer(config)
 
     def mean_of(params: Params, stats: Normalizer, observation: jax.Array) -> jax.Array:
@@ -103,7 +113,8 @@ def make_update(
         error = value_of(params, stats, batch.observation) - batch.target
         critic = 0.5 * jnp.sum(weight * error**2)
         entropy = jnp.sum(log_sigma + 0.5 * jnp.log(2 * jnp.pi * jnp.e))
-        total = surrogate + config.value_weight * critic - config.entropy * entropy
+        explored = jnp.sum(jnp.minimum(log_sigma, jnp.log(widest)))
+        total = surrogate + config.value_weight * critic - config.entropy * explored
         kl = jnp.sum(weight * _kl(batch.mean, old_std, mean, log_sigma))
         return total, {"surrogate": surrogate, "value_loss": critic, "entropy": entropy, "kl": kl}
 
