@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from r2s.artifacts.robot import Joint, Robot, RobotInfo
 from r2s.artifacts.scene import ROBOT_PREFIX
@@ -68,16 +69,12 @@ def reach_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     return _arm_vocabulary(robot, control_s, names, (_vector("ee_to_goal"),))
 
 
-def pick_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
-    """Return the signals of `pick`: those of `push`, and the gripper moves too."""
-    return push_vocabulary(robot, control_s, gripper=True)
-
-
-def push_vocabulary(robot: RobotInfo, control_s: float, *, gripper: bool = False) -> Vocabulary:
-    """Return the signals of `push`: joints, where the thing is, and the vectors to it and on to its goal.
+def thing_vocabulary(task: str, robot: RobotInfo, control_s: float) -> Vocabulary:
+    """Return the signals of an arm that moves a thing: joints, where that is, the ways to it and to its goal.
 
     Its sensors come with the thing; see `observing`.
     """
+    kind = task_kind(task)
     signals = (
         Signal(
             name="object_pos", elements=XYZ, unit="m", frame="robot_base", kind="measured",
@@ -99,7 +96,14 @@ def push_vocabulary(robot: RobotInfo, control_s: float, *, gripper: bool = False
         "object_pos", "ee_to_object", "object_to_goal",
     )  # fmt: skip
     critic = ("object_vel", "object_up")
-    return _arm_vocabulary(robot, control_s, names, signals, critic, gripper=gripper)
+    found = _arm_vocabulary(robot, control_s, names, signals, critic, gripper=kind.grips)
+    joints = action_joints(robot, gripper=kind.grips)
+    pace = {name: 1.0 for name in robot.gripper}
+    scale = tuple(
+        round(pace.get(joint.name, kind.pace) * full, 6)
+        for joint, full in zip(joints, found.actions.scale, strict=True)
+    )
+    return replace(found, actions=found.actions.model_copy(update={"scale": scale}))
 
 
 def observing(vocabulary: Vocabulary, robot: RobotInfo, thing: str) -> Vocabulary:
@@ -241,10 +245,10 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
 
 
 VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
-    "pick": pick_vocabulary,
+    "pick": partial(thing_vocabulary, "pick"),
     "pose": pose_vocabulary,
+    "push": partial(thing_vocabulary, "push"),
     "reach": reach_vocabulary,
-    "push": push_vocabulary,
     "velocity": velocity_vocabulary,
 }
 

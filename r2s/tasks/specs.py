@@ -160,6 +160,8 @@ class TaskKind:
         moves: what it moves beside the robot: `nothing`, or a `thing` of the place, which training leaves
             free, whose pose the robot must be told, and for which the scene has starts and goals.
         grips: a gripper holds the thing; its joints act with the arm's.
+        pace: share of its usual speed at which an arm moves. At all of it, noise that explores throws
+            the end effector centimetres in every control period, and what it touches out of its way.
         control_hz: control rate [Hz].
         discount: worth of the next step's reward.
         copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
@@ -175,6 +177,7 @@ class TaskKind:
     copies: dict[Literal["cpu", "accelerator"], int]
     moves: Literal["nothing", "thing"] = "nothing"
     grips: bool = False
+    pace: float = 1.0
 
 
 KINDS = {
@@ -187,11 +190,12 @@ KINDS = {
             POSE, "r2s.tasks.pose:Pose", "arm", 25.0, 0.97, {"cpu": 512, "accelerator": 2048}
         ),
         TaskKind(
-            PUSH, "r2s.tasks.push:Push", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048}, "thing"
+            PUSH, "r2s.tasks.push:Push", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048},
+            "thing", pace=0.4,
         ),
         TaskKind(
             PICK, "r2s.tasks.pick:Pick", "arm", 25.0, 0.98, {"cpu": 256, "accelerator": 2048},
-            "thing", grips=True,
+            "thing", grips=True, pace=0.4,
         ),
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,
