@@ -63,9 +63,7 @@ def check_parity(
             why="the exported policy would not act as the trained one",
             remedy="train again: r2s train",
         )
-    return Parity(
-        vectors=vectors, max_abs=worst, noise=noise, onnxruntime=onnxruntime.__version__
-    )
+    return Parity(vectors=vectors, max_abs=worst, noise=noise, onnxruntime=onnxruntime.__version__)
 
 
 def bound(noise: float) -> float:

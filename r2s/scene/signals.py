@@ -98,7 +98,7 @@ def thing_vocabulary(task: str, robot: RobotInfo, control_s: float) -> Vocabular
     critic = ("object_vel", "object_up")
     found = _arm_vocabulary(robot, control_s, names, signals, critic, gripper=kind.grips)
     joints = action_joints(robot, gripper=kind.grips)
-    pace = {name: 1.0 for name in robot.gripper}
+    pace = dict.fromkeys(robot.gripper, 1.0)
     scale = tuple(
         round(pace.get(joint.name, kind.pace) * full, 6)
         for joint, full in zip(joints, found.actions.scale, strict=True)

@@ -23,12 +23,22 @@ from r2s.tasks.task import (
     Start,
     TaskState,
     chosen,
+    home_joints,
     joint_limits,
     upright_at,
 )
 
 NEEDED = ("joint_pos", "joint_vel", "object_pos", "object_vel", "object_up")
-DISTANCE = "goal_distance"  # [m], added to a moment's signals once, for all terms
+# [m], added to a moment's signals once, for all terms: from thing to goal; from the end effector to where it
+# has to be to move the thing.
+DISTANCE, WAY = "goal_distance", "way_to_thing"
+CLOSE_M = 0.05  # the last of that way has a slope of its own
+
+
+def approach(task: Moving, moment: Moment) -> jax.Array:
+    """1 with the end effector where it moves the thing; half of it for the way there, half for its end."""
+    way = moment.signals[WAY]
+    return 1.0 - 0.5 * (jnp.tanh(way / task.far_m) + jnp.tanh(way / CLOSE_M))
 
 
 def precision(task: Moving, moment: Moment) -> jax.Array:
@@ -49,6 +59,7 @@ class Moving(Bound):
     starts: (n, 3) float32: its x, y [m], yaw [rad] in the world; one for each goal.
     tip: joint positions of `joint_pos` -> (3,) metres, robot base frame.
     up: (3,) float32: the world's up in the robot base frame.
+    far_m: how far the things are from the end effector at home, on average.
     """
 
     TERMS: ClassVar[Mapping[str, RewardTerm]] = {}
@@ -57,6 +68,7 @@ class Moving(Bound):
     starts: np.ndarray
     tip: Callable[[jax.Array], jax.Array]
     up: np.ndarray
+    far_m: float
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Self:
@@ -82,7 +94,9 @@ class Moving(Bound):
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
         up = np.asarray(quat_to_matrix(info.base_quaternion).T @ [0, 0, 1], np.float32)
         goals, starts = (np.asarray(each, np.float32) for each in (scene.goals, scene.spawns))
-        shared = (spec, info.control_s, low, high, goals, starts, tip, up)
+        at_home = np.asarray(tip(jnp.asarray(home_joints(info))))
+        far_m = float(np.mean(np.linalg.norm(goals - at_home, axis=1)))
+        shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m)
         return cls(*shared, **cls.learnt(tip, scene))
 
     @classmethod
@@ -104,16 +118,17 @@ class Moving(Bound):
     def advance(self, moment: Moment, uniform: jax.Array) -> tuple[TaskState, Judgement]:
         signals, state = moment.signals, moment.state
         distance, speed = self.error(moment), length(signals["object_vel"])
-        moment = moment._replace(signals={**signals, DISTANCE: distance, **self.seen(moment)})
+        seen = {**signals, DISTANCE: distance, WAY: self.way(moment)}
+        moment = moment._replace(signals=seen)
         there = (distance < self.number("tolerance_m")) & (speed < self.number("hold_speed_m_s"))
         held = jnp.where(there, state["held"] + 1, 0)
         lost, terms = self.lost(moment), {n: term(self, moment) for n, term in self.TERMS.items()}
         judgement = Judgement(terms, lost, (held >= self.steps("hold_s")) & ~lost)
         return {**state, "held": held}, judgement
 
-    def seen(self, moment: Moment) -> dict[str, jax.Array]:
-        """Return what several terms look at, besides the distance to the goal."""
-        return {}
+    def way(self, moment: Moment) -> jax.Array:
+        """Return how far the end effector is from where it moves the thing [m]."""
+        raise NotImplementedError
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         return self.near_home(uniform, home)

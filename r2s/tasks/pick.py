@@ -17,22 +17,15 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
-from r2s.tasks.moving import DISTANCE, Moving, precision, stillness
+from r2s.tasks.moving import DISTANCE, WAY, Moving, approach, precision, stillness
 from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed, known_joints
 
-HOLD = "hold_distance"  # [m], added to a moment's signals once, for all terms
-APPROACH_M = 0.1  # the end effector is drawn to where it holds the thing by a slope this wide
-NEAR_M = 0.02  # so near to it, closing is worth something
-
-
-def approach(task: Pick, moment: Moment) -> jax.Array:
-    """1 with the thing between the fingers."""
-    return 1.0 - jnp.tanh(moment.signals[HOLD] / APPROACH_M)
+NEAR_M = 0.02  # so near to where the thing is held, closing is worth something
 
 
 def grasp(task: Pick, moment: Moment) -> jax.Array:
     """How far the gripper is told to close, with the thing between its fingers."""
-    near = jnp.exp(-((moment.signals[HOLD] / NEAR_M) ** 2))
+    near = jnp.exp(-((moment.signals[WAY] / NEAR_M) ** 2))
     target = moment.signals["joint_target"][task.fingers]
     shut = (target - task.opened) / (task.closed - task.opened)
     return near * jnp.clip(jnp.mean(shut), 0.0, 1.0)
@@ -86,9 +79,10 @@ class Pick(Moving):
             "above_m": float(np.median((holding - thing)[:, 2])) + lift,
         }
 
-    def seen(self, moment: Moment) -> dict[str, jax.Array]:
+    def way(self, moment: Moment) -> jax.Array:
+        """Return how far the end effector is from where it holds the thing [m]."""
         place = moment.signals["object_pos"] + self.above_m * self.up
-        return {HOLD: length(place - self.tip(moment.signals["joint_pos"]))}
+        return length(place - self.tip(moment.signals["joint_pos"]))
 
     def drop(self, moment: Moment) -> jax.Array:
         return super().drop(moment) - self.number("lift_m")

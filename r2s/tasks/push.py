@@ -17,21 +17,19 @@ import numpy as np
 
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
-from r2s.tasks.moving import DISTANCE, Moving, precision, stillness
+from r2s.tasks.moving import DISTANCE, Moving, approach, precision, stillness
 from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed, known_joints
 
-BEHIND = "behind_distance"  # [m], like the distance to the goal: once for all terms
-APPROACH_M = 0.15  # the end effector is drawn to its place behind the thing by a slope this wide
 # Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
 # pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
 # push the thing aside, and an arm that has come down beside it finds no way around.
 PRESS_M = 0.05
 
 
-def approach(task: Push, moment: Moment) -> jax.Array:
+def behind(task: Push, moment: Moment) -> jax.Array:
     """1 with the end effector behind the thing as seen from the goal, or with the thing at the goal."""
     arrived = moment.signals[DISTANCE] < task.number("tolerance_m")
-    return jnp.where(arrived, 1.0, 1.0 - jnp.tanh(moment.signals[BEHIND] / APPROACH_M))
+    return jnp.where(arrived, 1.0, approach(task, moment))
 
 
 def progress(task: Push, moment: Moment) -> jax.Array:
@@ -40,7 +38,7 @@ def progress(task: Push, moment: Moment) -> jax.Array:
 
 
 TERMS: dict[str, RewardTerm] = {
-    "approach": approach,
+    "approach": behind,
     "progress": progress,
     "precision": precision,
     "stillness": stillness,
@@ -71,9 +69,6 @@ class Push(Moving):
             "above_m": float(np.median((behind - thing)[:, 2])),
         }
 
-    def seen(self, moment: Moment) -> dict[str, jax.Array]:
-        return {BEHIND: self.from_behind(moment)}
-
     def to_goal(self, moment: Moment) -> jax.Array:
         """Return the vector (3,) from thing to goal, without its height [m]."""
         return self.flat(moment.state["goal"] - moment.signals["object_pos"])
@@ -82,7 +77,7 @@ class Push(Moving):
         """Return a vector (3,) of the base frame without its height."""
         return vector - self.up * jnp.sum(vector * self.up)
 
-    def from_behind(self, moment: Moment) -> jax.Array:
+    def way(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from its place behind the thing [m]."""
         gap, tip = self.to_goal(moment), self.tip(moment.signals["joint_pos"])
         ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / length(gap)

@@ -117,7 +117,7 @@ def test_the_end_effector_is_drawn_over_the_thing_behind_it_and_then_into_it(pus
         )
         rise = push.above_m + lift * push.standoff_m
         behind = thing - (push.standoff_m - off) * np.array([1, 0, 0]) + rise * push.up
-        assert float(push.from_behind(at)) == pytest.approx(np.linalg.norm(behind - tip), abs=1e-4)
+        assert float(push.way(at)) == pytest.approx(np.linalg.norm(behind - tip), abs=1e-4)
 
 
 def test_success_is_the_whole_hold_time_without_a_break(push):
