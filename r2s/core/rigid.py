@@ -73,6 +73,15 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> Array:
     return np.eye(3) + cross + cross @ cross / (1 + cosine)
 
 
+def yaw_quaternion(yaw: float, base=(1.0, 0.0, 0.0, 0.0)) -> tuple[float, float, float, float]:
+    """Return wxyz of a turn about the vertical after the orientation `base`."""
+    c, s = float(np.cos(yaw / 2)), float(np.sin(yaw / 2))
+    w, x, y, z = base
+    turned = np.array([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w])
+    turned = np.round(turned if turned[0] >= 0 else -turned, 12) + 0.0
+    return (float(turned[0]), float(turned[1]), float(turned[2]), float(turned[3]))
+
+
 def transform(rotation: ArrayLike | None = None, translation: ArrayLike = (0, 0, 0)) -> Array:
     """Return a (4, 4) transform from a (3, 3) rotation and a (3,) translation [m]."""
     result = np.eye(4)

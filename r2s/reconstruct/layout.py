@@ -11,10 +11,10 @@ import numpy as np
 from r2s.artifacts.base import Frozen
 from r2s.artifacts.geometry import Geom
 from r2s.core.errors import R2SError
+from r2s.core.rectangle import min_rectangle
 from r2s.core.seeds import derive_seed, generator
 from r2s.reconstruct import clutter, shell
 from r2s.reconstruct.cloud import Cloud
-from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level, find_levels
 from r2s.reconstruct.objects import Limits, find_objects, things_on

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from r2s.core.rectangle import min_rectangle
 from r2s.reconstruct.cloud import Cloud, clusters
 from r2s.reconstruct.completion import complete
-from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.hulls import explain_by_hulls
 from r2s.reconstruct.levels import Level

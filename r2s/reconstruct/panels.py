@@ -8,14 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.core.rectangle import min_rectangle, rectangle_at
 from r2s.reconstruct.cloud import Cloud
 from r2s.reconstruct.footprint import (
     Area,
     components,
     cover,
-    min_rectangle,
     rasterize,
-    rectangle_at,
 )
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.planes import Plane, largest_plane

@@ -10,8 +10,8 @@ import numpy as np
 
 from r2s.artifacts.geometry import Geom, Range, Vec3
 from r2s.artifacts.reconstruction import Body
+from r2s.core.rectangle import min_rectangle
 from r2s.reconstruct.cloud import Cloud
-from r2s.reconstruct.footprint import min_rectangle
 from r2s.reconstruct.physical import mean_color, physical
 from r2s.reconstruct.solids import Hull, sample_inside, signed_distance, triangles
 

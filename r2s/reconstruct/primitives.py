@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
-from r2s.reconstruct.footprint import min_rectangle
+from r2s.core.rectangle import min_rectangle
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.solids import make_geom, sample_inside, signed_distance
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
+from r2s.core.rectangle import min_rectangle, rectangle_at
 from r2s.reconstruct.cloud import Cloud
-from r2s.reconstruct.footprint import Area, cover, min_rectangle, rasterize, rectangle_at
+from r2s.reconstruct.footprint import Area, cover, rasterize
 from r2s.reconstruct.freespace import FreeSpace
 from r2s.reconstruct.levels import Level
 from r2s.reconstruct.parts import Part, assumed_fraction

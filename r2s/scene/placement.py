@@ -13,7 +13,7 @@ import numpy as np
 
 from r2s.artifacts.robot import RobotInfo
 from r2s.artifacts.scene import STAND
-from r2s.core.rigid import Array
+from r2s.core.rigid import Array, yaw_quaternion
 from r2s.core.seeds import generator
 from r2s.scene.distance import is_near
 from r2s.scene.environment import Environment, geom_bounds, stand
@@ -273,15 +273,6 @@ def enclosed(probe: Probe, eye: tuple[float, float, float]) -> float:
     turn = np.linspace(0, 2 * np.pi, YAWS, endpoint=False)
     distance = np.array([probe.ray(eye, (np.cos(t), np.sin(t), 0.0)) for t in turn])
     return float(np.mean((distance >= 0) & (distance < FAR_M)))
-
-
-def yaw_quaternion(yaw: float, base=(1.0, 0.0, 0.0, 0.0)) -> tuple[float, float, float, float]:
-    """Return wxyz of a turn about the vertical after the orientation `base`."""
-    c, s = float(np.cos(yaw / 2)), float(np.sin(yaw / 2))
-    w, x, y, z = base
-    turned = np.array([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w])
-    turned = np.round(turned if turned[0] >= 0 else -turned, 12) + 0.0
-    return (float(turned[0]), float(turned[1]), float(turned[2]), float(turned[3]))
 
 
 def rotation_z(yaw: float) -> Array:

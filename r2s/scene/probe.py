@@ -9,7 +9,7 @@ import numpy as np
 
 from r2s.artifacts.scene import ROBOT_PREFIX
 from r2s.core.coupled import brought, followers
-from r2s.core.rigid import Array
+from r2s.core.rigid import Array, yaw_quaternion
 from r2s.scene.compose import Stance, home_state
 from r2s.scene.errors import refused_by_mujoco
 
@@ -93,8 +93,7 @@ class Probe:
     def put(self, thing: str, position: Array, yaw: float) -> None:
         """Move a free thing: its centre of mass to (3,) metres, world frame, turned from its scan [rad]."""
         address = int(self.model.jnt_qposadr[self.model.body(thing).jntadr[0]])
-        turn = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-        self.home[address : address + 7] = [*position, *turn]
+        self.home[address : address + 7] = [*position, *yaw_quaternion(yaw)]
 
     def pose(self, joints: Array | None = None) -> None:
         """Put the joints somewhere, everything else at home, and compute kinematics."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from r2s.core.rigid import yaw_quaternion
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_routes
-from r2s.scene.placement import yaw_quaternion
 from r2s.scene.spawns import BODY_MARGIN_M, Spawns
 from r2s.scene.twin import Twin
 

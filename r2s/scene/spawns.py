@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from r2s.core.rigid import yaw_quaternion
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_free_floor
-from r2s.scene.placement import DROP_M, Placement, enclosed, yaw_quaternion
+from r2s.scene.placement import DROP_M, Placement, enclosed
 from r2s.scene.surfaces import LEVEL_M, area_m2, cell_m, discs, surfaces
 from r2s.scene.twin import Twin, home_stance
 

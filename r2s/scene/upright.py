@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2s.artifacts.geometry import Geom
-from r2s.core.rigid import Array, quat_to_matrix
+from r2s.core.rectangle import min_rectangle
+from r2s.core.rigid import Array, quat_to_matrix, yaw_quaternion
 from r2s.scene.environment import Thing
 
-YAWS = 90  # directions tried for the smallest box, over a quarter turn
 ROUND = 24  # points on a circle
 
 
@@ -29,23 +29,14 @@ class UprightBox:
     def around(cls, points: Array) -> UprightBox:
         """Return the box of the smallest footprint around (n, 3) points."""
         low, high = points[:, 2].min(), points[:, 2].max()
-        best: tuple[float, float, np.ndarray, np.ndarray] | None = None
-        for yaw in np.linspace(0, np.pi / 2, YAWS, endpoint=False):
-            flat = points[:, :2] @ _turn(yaw)
-            a, b = flat.min(axis=0), flat.max(axis=0)
-            area = float(np.prod(b - a))
-            if best is None or area < best[0] - 1e-9:
-                best = (area, float(yaw), a, b)
-        assert best is not None
-        _, yaw, a, b = best
-        centre = np.append(_turn(yaw) @ ((a + b) / 2), (low + high) / 2)
-        return cls(centre, np.append((b - a) / 2, (high - low) / 2), yaw)
+        centre, yaw, half = min_rectangle(points[:, :2])
+        return cls(np.append(centre, (low + high) / 2), np.append(half, (high - low) / 2), yaw)
 
     def geom(self) -> Geom:
         """Return it as a collider."""
         (x, y, z), (a, b, c) = (map(float, row) for row in (self.centre, self.half))
-        quaternion = (float(np.cos(self.yaw / 2)), 0.0, 0.0, float(np.sin(self.yaw / 2)))
-        return Geom(shape="box", size=(a, b, c), position=(x, y, z), quaternion=quaternion)
+        turn = yaw_quaternion(self.yaw)
+        return Geom(shape="box", size=(a, b, c), position=(x, y, z), quaternion=turn)
 
 
 def outline(thing: Thing, hulls: tuple[np.ndarray, ...]) -> Array:
@@ -69,9 +60,3 @@ def _points(geom: Geom, hulls: tuple[np.ndarray, ...]) -> Array:
         half = size[1] if geom.shape == "capsule" else 0.0
         local = np.concatenate([ball + np.array([0, 0, s * half]) for s in (-1, 1)])
     return local @ quat_to_matrix(geom.quaternion).T + np.asarray(geom.position)
-
-
-def _turn(yaw: float) -> Array:
-    """Return (2, 2) with the axes of a frame turned by `yaw` as columns."""
-    c, s = np.cos(yaw), np.sin(yaw)
-    return np.array([[c, -s], [s, c]])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from r2s.reconstruct.footprint import components, cover, min_rectangle, rasterize
+from r2s.core.rectangle import min_rectangle
+from r2s.reconstruct.footprint import components, cover, rasterize
 from r2s.reconstruct.planes import largest_plane
 from r2s.reconstruct.selection import Prices, choose, offered
 from r2s.reconstruct.solids import make_geom

@@ -8,9 +8,10 @@ from scene_bodies import TABLE_M, box, place, static, table, thing
 
 from r2s.artifacts.geometry import Geom
 from r2s.core.errors import R2SError, UsageError
+from r2s.core.rigid import quat_to_matrix, yaw_quaternion
 from r2s.scene.ability import chosen_task
 from r2s.scene.environment import Environment, environment
-from r2s.scene.placement import bottom, twin_alone, yaw_quaternion
+from r2s.scene.placement import bottom, twin_alone
 from r2s.scene.stage import Config, draft_twin, stand_robot, task_spec
 from r2s.scene.surfaces import discs, surfaces
 
@@ -122,8 +123,6 @@ def test_a_longer_arm_may_be_farther_off_unless_the_user_says(arm, reach_m, tole
 
 
 def test_yaw_turns_about_the_vertical():
-    from r2s.core.rigid import quat_to_matrix
-
     turned = quat_to_matrix(yaw_quaternion(np.pi / 2)) @ [1.0, 0.0, 0.0]
     np.testing.assert_allclose(turned, [0.0, 1.0, 0.0], atol=1e-12)
 
