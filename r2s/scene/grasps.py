@@ -9,10 +9,9 @@ from r2s.core.context import StageContext
 from r2s.core.rigid import Array
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_grasps
-from r2s.scene.goals import STOP_MARGIN, to_base
+from r2s.scene.goals import to_base
 from r2s.scene.gripper import Grip
-from r2s.scene.probe import Probe
-from r2s.scene.pushes import Pairs, free_spots
+from r2s.scene.pushes import Hand, Pairs, free_spots, near_by
 from r2s.scene.target import FINGER_M, Target
 from r2s.scene.twin import Twin
 
@@ -34,8 +33,9 @@ def sample_grasps(
         R2SError: fewer than 50 were found (`R2S-SCENE-044`).
     """
     count = min(count, MOST_GRASPS)
-    spots, step = free_spots(twin, target)
-    hand = _Hand(twin, target, grip)
+    every, step = free_spots(twin, target)
+    spots = near_by(every, target, task)
+    hand = _Gripper(twin, target, grip, task)
     random = generator(context.seed, "scene", "grasps")
     lift, turn = task.parameters["lift_m"], task.parameters["start_turn_rad"]
     goals, configurations, starts, looked = [], [], [], 0
@@ -60,16 +60,12 @@ def sample_grasps(
     return Pairs.of(to_base(np.array(goals), twin), configurations, starts, looked, area_m2)
 
 
-class _Hand:
-    """Asks both models whether the open gripper gets around the thing somewhere."""
+class _Gripper(Hand):
+    """Asks whether the open gripper gets around the thing somewhere."""
 
-    def __init__(self, twin: Twin, target: Target, grip: Grip):
-        self.probes: list[Probe] = [twin.probe(exact=False), twin.probe(exact=True)]
-        self.target, self.grip, self.site = target, grip, twin.robot.info.ee_site
-        actions = twin.vocabulary.actions
-        margin = STOP_MARGIN * (np.asarray(actions.high) - np.asarray(actions.low))
-        self.low, self.high = actions.low + margin, actions.high - margin
-        self.home = np.array([twin.stance.qpos[name] for name in actions.joints])
+    def __init__(self, twin: Twin, target: Target, grip: Grip, task: TaskSpec):
+        super().__init__(twin, target, task)
+        self.grip, actions = grip, twin.vocabulary.actions
         # The gripper is open from the start of the way on, as far as its commands may go.
         for index, name in enumerate(actions.joints):
             if name in grip.opened:

@@ -16,6 +16,7 @@ from r2s.scene.probe import Probe
 from r2s.scene.surfaces import cell_m, discs
 from r2s.scene.target import Target
 from r2s.scene.twin import Twin
+from r2s.tasks.specs import task_kind
 
 EDGE_M = 0.02  # from a thing's outline to the edge of its support and to other things
 # A start's height is the scan's: spots of the support that are higher or lower will not do.
@@ -26,6 +27,7 @@ MIN_PUSHES, MOST_PUSHES, TRIES_PER_PUSH = 50, 300, 40
 STANDOFFS_M = (0.03, 0.05)
 HEIGHTS = (1.0, 1.5)
 LEAST_HEIGHT_M = 0.02
+ARRIVING = 0.4  # of an episode, at full speed: what is left is for the work
 # Most walks that arrive do so in a dozen steps, and those that do not cost the most.
 WALK_STEPS = 30
 
@@ -65,18 +67,19 @@ def sample_pushes(
     """
     count = min(count, MOST_PUSHES)
     spots, step = free_spots(twin, target)
-    arm = _Arm(twin, target)
+    near = near_by(spots, target, task)
+    arm = _Arm(twin, target, task)
     random = generator(context.seed, "scene", "pushes")
     low, high = task.parameters["least_push_m"], task.parameters["most_push_m"]
     turn = task.parameters["start_turn_rad"]
     goals, configurations, starts, looked = [], [], [], 0
-    for number in range(TRIES_PER_PUSH * count if len(spots) else 0):
+    for number in range(TRIES_PER_PUSH * count if len(near) else 0):
         if len(goals) == count:
             break
         if number % 500 == 0:
             context.stop_if_cancelled()
             context.progress("pushes", len(goals), count)
-        start = spots[random.integers(len(spots))] + step * (random.random(2) - 0.5)
+        start = near[random.integers(len(near))] + step * (random.random(2) - 0.5)
         heading, length = random.uniform(-np.pi, np.pi), random.uniform(low, high)
         yaw = random.uniform(-turn, turn)
         along = np.array([np.cos(heading), np.sin(heading)])
@@ -116,16 +119,29 @@ def free_spots(twin: Twin, target: Target) -> tuple[Array, float]:
     return spots[(away < info.reach_m) & (away > info.base_radius_m + radius + cell)], step
 
 
-class _Arm:
-    """Asks both models whether the end effector gets behind the thing somewhere."""
+def near_by(spots: Array, target: Target, task: TaskSpec) -> Array:
+    """Return the spots (k, 2) that are near where the thing stands in the scan."""
+    away = np.linalg.norm(spots - np.asarray(target.thing.com)[:2], axis=1)
+    return spots[away < task.parameters["start_within_m"]]
 
-    def __init__(self, twin: Twin, target: Target):
+
+class Hand:
+    """What an arm that moves a thing is asked with: both models, its limits, and how far it gets in time."""
+
+    def __init__(self, twin: Twin, target: Target, task: TaskSpec):
         self.probes: list[Probe] = [twin.probe(exact=False), twin.probe(exact=True)]
         self.target, self.site = target, twin.robot.info.ee_site
         actions = twin.vocabulary.actions
         margin = STOP_MARGIN * (np.asarray(actions.high) - np.asarray(actions.low))
-        self.low, self.high = actions.low + margin, actions.high - margin
         self.home = np.array([twin.stance.qpos[name] for name in actions.joints])
+        speed = np.asarray(actions.scale) * task_kind(task.name).control_hz
+        far = ARRIVING * task.parameters["episode_s"] * speed
+        self.low = np.maximum(actions.low + margin, self.home - far)
+        self.high = np.minimum(actions.high - margin, self.home + far)
+
+
+class _Arm(Hand):
+    """Asks whether the end effector gets behind the thing somewhere."""
 
     def behind(self, xy: Array, yaw: float, along: Array) -> Array | None:
         """Return joints with the end effector on the far side of the thing at `xy`, pushed `along`."""

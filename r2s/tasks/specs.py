@@ -44,10 +44,12 @@ PUSH = TaskSpec(
         # The episode is over when the thing has dropped or leant so far.
         "fallen_m": 0.05,
         "toppled_rad": 0.8,
-        # How far a goal is from where the thing starts, and how far it is turned there.
+        # How far from its place in the scan the thing starts, and how far it is turned there.
+        "start_within_m": 0.2,
+        "start_turn_rad": 0.3,
+        # How far its goal is from there.
         "least_push_m": 0.08,
         "most_push_m": 0.2,
-        "start_turn_rad": 0.3,
         "start_joint_rad": 0.1,
     },
     weights={
@@ -70,9 +72,11 @@ PICK = TaskSpec(
         "hold_speed_m_s": 0.1,
         "fallen_m": 0.05,
         "toppled_rad": 0.8,
-        # How far over where it stands its goal is, and how far it is turned there.
-        "lift_m": 0.1,
+        # How far from its place in the scan the thing starts, and how far it is turned there.
+        "start_within_m": 0.2,
         "start_turn_rad": 0.3,
+        # How far above that its goal is.
+        "lift_m": 0.1,
         "start_joint_rad": 0.1,
     },
     weights={
