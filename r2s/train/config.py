@@ -31,8 +31,9 @@ class Ppo(Frozen):
     clip: float = Field(
         default=0.2, gt=0, description="Largest change of an action's probability ratio"
     )
-    # At a tenth of it a 7-axis arm settled for one way around its base and missed the goals behind.
-    entropy: float = Field(default=0.02, ge=0, description="Reward for keeping to explore")
+    entropy: float = Field(
+        default=-1.0, description="Reward for keeping to explore; below 0: chosen for the task"
+    )
     value_weight: float = Field(default=1.0, gt=0, description="Weight of the critic's loss")
     gradient_norm: float = Field(default=1.0, gt=0, description="Largest norm of a gradient")
     epochs: int = Field(default=5, ge=1, description="Passes over each iteration's samples")
@@ -95,7 +96,9 @@ class Config(Frozen):
         default="elu", description="Activation"
     )
     initial_std: float = Field(
-        default=0.5, gt=0, description="Exploration noise at the start, of action's 1"
+        default=0.0,
+        ge=0,
+        description="Exploration noise at the start, of action's 1; 0: chosen for the task",
     )
     observation_clip: float = Field(
         default=5.0, gt=0, description="Normalized observations are clipped to +- this"
@@ -107,7 +110,7 @@ CPU_EVALUATION_EPISODES = 256  # a rate of 0.95 is then known to +-0.03
 
 
 def resolved(config: Config, engine: str, task: str) -> Config:
-    """Return the config with the numbers that are 0 chosen, for this machine's device."""
+    """Return the config with the numbers chosen that the user left open, for this machine's device."""
     import jax
 
     from r2s.tasks.specs import task_kind
@@ -118,5 +121,17 @@ def resolved(config: Config, engine: str, task: str) -> Config:
     # A second program would have to be compiled for mjx; a second batch costs the CPU nothing.
     enough = min(copies, CPU_EVALUATION_EPISODES) if engine == "cpu" else copies
     episodes = config.evaluation_episodes or enough
-    ppo = config.ppo.model_copy(update={"discount": config.ppo.discount or kind.discount})
-    return config.model_copy(update={"copies": copies, "evaluation_episodes": episodes, "ppo": ppo})
+    ppo = config.ppo.model_copy(
+        update={
+            "discount": config.ppo.discount or kind.discount,
+            "entropy": config.ppo.entropy if config.ppo.entropy >= 0 else kind.entropy,
+        }
+    )
+    return config.model_copy(
+        update={
+            "copies": copies,
+            "evaluation_episodes": episodes,
+            "initial_std": config.initial_std or kind.initial_std,
+            "ppo": ppo,
+        }
+    )
