@@ -189,6 +189,22 @@ def test_parity_sees_a_lost_normalizer_and_swapped_inputs():
         assert error.value.code == "R2S-POLICY-003"
 
 
+def test_a_network_is_held_to_what_float32_does_to_it():
+    """Weights of a long training: the same difference is a fault of one network and noise of another."""
+    w = weights()
+
+    def rounded(x):
+        return oracle(w, "elu", x) + 2e-5
+
+    with pytest.raises(R2SError) as error:
+        check_parity(build(w), rounded, lambda x: rounded(x) + 1e-6, vectors=256)
+    assert error.value.code == "R2S-POLICY-003"
+    parity = check_parity(build(w), rounded, lambda x: rounded(x) + 1e-5, vectors=256)
+    assert parity.noise == pytest.approx(1e-5, rel=1e-3) and parity.max_abs > PARITY_BOUND
+    with pytest.raises(R2SError):  # no noise excuses another policy
+        check_parity(build(w), lambda x: rounded(x) + 0.01, lambda x: rounded(x) + 1, vectors=256)
+
+
 def test_the_oldest_runtime_of_the_target_table_gives_the_same_action(tmp_path, edge_python):
     w = weights()
     (tmp_path / "p.onnx").write_bytes(build(w, mode="relative"))

@@ -94,3 +94,18 @@ def test_every_row_comes_once_per_epoch():
     assert rows.shape == (CONFIG.epochs * CONFIG.minibatches, STEPS * COPIES // CONFIG.minibatches)
     for epoch in rows.reshape(CONFIG.epochs, -1):
         assert np.array_equal(np.sort(epoch), np.arange(STEPS * COPIES))
+
+
+def test_entropy_widens_the_noise_to_where_it_began_and_pays_for_no_more():
+    """A reward that says nothing: without the bound the bonus alone widens the noise for ever."""
+    config = CONFIG.model_copy(update={"entropy": 0.5})
+    stds = {}
+    for widest in (0.5, np.inf):
+        step = make_update(config, NETWORK, 3, 5.0, widest)
+        state = initial_learner(np.random.default_rng(0), config, NETWORK, (3, WIDTH, 1), std=0.3)
+        for i in range(40):
+            seen = bandit(state.policy, i)
+            noise = np.random.default_rng(i).normal(size=seen.reward.shape).astype(np.float32)
+            state, numbers = step(state, seen._replace(reward=noise), order(i))
+        stds[widest] = float(numbers["action_std"])
+    assert 0.4 < stds[0.5] < 0.65 < 0.8 < stds[np.inf]
