@@ -14,7 +14,9 @@ XML = """
   <option gravity="0 0 0"/>
   <worldbody>
     <body><joint name="c" type="slide" axis="0 0 1" damping="5"/><geom size="0.1"/></body>
-    <body pos="1 0 0"><joint name="a" type="slide" axis="0 0 1" ref="0.2" damping="5"/><geom size="0.1"/></body>
+    <body pos="1 0 0">
+      <joint name="a" type="slide" axis="0 0 1" ref="0.2" damping="5"/><geom size="0.1"/>
+    </body>
     <body pos="2 0 0"><joint name="b" type="slide" axis="0 0 1" damping="5"/><geom size="0.1"/></body>
     <body pos="3 0 0"><joint name="d" type="slide" axis="0 0 1" damping="5"/><geom size="0.1"/></body>
   </worldbody>
