@@ -18,6 +18,7 @@ from r2s.scene.upright import UprightBox, outline
 
 MAX_HULLS = 16
 MAX_HULL_VERTICES = 32
+MAX_GRIPPED = 8  # hulls of a thing between fingers
 # A cylinder this many times longer than wide lies like a capsule; a shorter one stands like a box.
 SLENDER = 3.0
 # Side of the square with the circle's area, over the diameter: the box stands as the cylinder does.
@@ -25,7 +26,12 @@ EQUAL_AREA = float(np.sqrt(np.pi)) / 2
 
 
 def training_environment(
-    place: Environment, centre: np.ndarray, meets: Callable[[Geom], bool], moves: str = ""
+    place: Environment,
+    centre: np.ndarray,
+    meets: Callable[[Geom], bool],
+    moves: str = "",
+    *,
+    gripped: bool = False,
 ) -> Environment:
     """Return what a robot at `centre` (3,) world `meets`, simplified.
 
@@ -33,10 +39,11 @@ def training_environment(
 
     Args:
         moves: name of the thing that the task moves: its many hulls would cost more than the robot.
+        gripped: fingers hold it. A few hulls stay then: what lifts a box loses what tapers.
     """
-    if moves:
+    if moves and not (gripped and len(place.thing(moves).geoms) <= MAX_GRIPPED):
         place = place.with_thing(one_collider(place.thing(moves), place.hulls))
-    budget = _hulls_within_budget(place, centre)
+    budget = _hulls_within_budget(place, centre, moves)
     things = []
     for thing in place.things:
         geoms = tuple(
@@ -110,15 +117,17 @@ def distance_to_bounds(geom: Geom, hulls: tuple[np.ndarray, ...], point: np.ndar
     return float(np.linalg.norm(np.maximum(np.maximum(low - local, local - high), 0)))
 
 
-def _hulls_within_budget(place: Environment, centre: np.ndarray) -> set[tuple[str, int]]:
-    """Return (thing, number) of the hulls nearest to the robot that stay hulls."""
+def _hulls_within_budget(
+    place: Environment, centre: np.ndarray, first: str
+) -> set[tuple[str, int]]:
+    """Return (thing, number) of the hulls that stay hulls: those of `first`, then the robot's nearest."""
     found = [
-        (distance_to_bounds(geom, place.hulls, centre), thing.name, number)
+        (thing.name != first, distance_to_bounds(geom, place.hulls, centre), thing.name, number)
         for thing in place.things
         for number, geom in enumerate(thing.geoms)
         if geom.shape == "hull" and len(place.hulls[geom.hull]) <= MAX_HULL_VERTICES
     ]
-    return {(name, number) for _, name, number in sorted(found)[:MAX_HULLS]}
+    return {(name, number) for *_, name, number in sorted(found)[:MAX_HULLS]}
 
 
 def count(place: Environment) -> int:

@@ -111,6 +111,7 @@ class Twin:
             np.asarray(self.stance.position),
             lambda geom: self.meets(geom) or self.holds(geom),
             self.moves,
+            gripped=bool(self.fingers),
         )
 
     def train_xml(self, *, home: bool = True) -> bytes:

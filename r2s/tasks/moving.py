@@ -148,10 +148,8 @@ class Moving(Bound):
         return moment.state["goal"] - moment.signals["object_pos"]
 
     def lost(self, moment: Moment) -> jax.Array:
-        """Has the thing dropped off what it stood on, or toppled?"""
-        fallen = self.drop(moment) > self.number("fallen_m")
-        leant = moment.signals["object_up"][2] < jnp.cos(self.number("toppled_rad"))
-        return fallen | leant
+        """Has the thing dropped off what it stood on?"""
+        return self.drop(moment) > self.number("fallen_m")
 
     def drop(self, moment: Moment) -> jax.Array:
         """Return how far the thing is below where it stood [m]."""

@@ -2,7 +2,7 @@
 
 Success: at the end of the episode the thing has been within `tolerance_m` of its goal, `lift_m` above where
 it stood, and slower than `hold_speed_m_s`, for the last `hold_s` without a break. An episode in which it
-falls off its support or topples is over.
+falls off its support is over; it may turn between the fingers.
 """
 
 from __future__ import annotations

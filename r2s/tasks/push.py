@@ -86,3 +86,8 @@ class Push(Moving):
         rise = self.above_m + self.standoff_m * (1.0 - aligned)
         place = moment.signals["object_pos"] - off * forth + rise * self.up
         return length(place - tip)
+
+    def lost(self, moment: Moment) -> jax.Array:
+        """Has the thing dropped off what it stood on, or toppled?"""
+        leant = moment.signals["object_up"][2] < jnp.cos(self.number("toppled_rad"))
+        return super().lost(moment) | leant

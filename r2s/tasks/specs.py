@@ -70,8 +70,8 @@ PICK = TaskSpec(
         # Success is the thing within tolerance of its goal, and this slow, for so long.
         "hold_s": 0.4,
         "hold_speed_m_s": 0.1,
+        # The episode is over when the thing has dropped so far.
         "fallen_m": 0.05,
-        "toppled_rad": 0.8,
         # How far from its place in the scan the thing starts, and how far it is turned there.
         "start_within_m": 0.2,
         "start_turn_rad": 0.3,

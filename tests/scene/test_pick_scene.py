@@ -199,5 +199,8 @@ def test_a_lift_is_a_success_and_every_term_says_so(picking, pick):
     assert bool(best.success) and not bool(best.terminated)
     for name in ("progress", "precision", "stillness"):
         assert best.terms[name] > 0.9
+    tilted = moment(shut, stood + np.array([0, 0, LIFT_M]))
+    tilted = tilted._replace(signals={**tilted.signals, "object_up": jnp.array([1.0, 0, 0])})
+    assert not bool(pick.advance(tilted, jnp.zeros(0))[1].terminated)  # it turned in the hand
     _, dropped = pick.advance(moment(shut, stood - np.array([0, 0, 0.06])), jnp.zeros(0))
     assert bool(dropped.terminated)

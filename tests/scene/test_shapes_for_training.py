@@ -101,3 +101,22 @@ def test_training_leaves_out_what_the_robot_cannot_meet_but_no_movable_thing():
     found = environment(place(table(), far, thing_far))
     simple = training_environment(found, np.zeros(3), lambda geom: geom.position[0] < 1)
     assert {t.name for t in simple.things} == {"table_0", "object_0"}
+
+
+@pytest.mark.parametrize(("gripped", "pieces", "kept"), [(True, 5, 5), (True, 9, 1), (False, 5, 1)])
+def test_a_thing_between_fingers_keeps_its_few_hulls_and_before_any_other(gripped, pieces, kept):
+    """Sixteen hulls nearer to the robot would use up the budget of hulls."""
+    hull = Geom(shape="hull", hull=0, size=(0, 0, 0), position=(1.0, 0, 1))
+    near = [
+        thing(f"object_{n}", hull.model_copy(update={"position": (0.1, 0, 1)}))
+        for n in range(1, 17)
+    ]
+    mine = thing("object_0", hull).model_copy(update={"geoms": (hull,) * pieces})
+    whole = environment(
+        place(table(), mine, *near, hulls=((HULL.astype(np.float32), np.zeros((0, 3), np.int32)),))
+    )
+    seen = training_environment(
+        whole, np.zeros(3), lambda geom: True, "object_0", gripped=gripped
+    ).thing("object_0")
+    assert len(seen.geoms) == kept
+    assert {geom.shape for geom in seen.geoms} == ({"hull"} if kept > 1 else {"box"})
