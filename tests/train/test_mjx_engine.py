@@ -12,7 +12,7 @@ from r2s.sim.environment import Environment
 from r2s.sim.mjx import MjxCollector
 from r2s.sim.model import load_model
 from r2s.sim.parity import FIFTY_STEP_BOUND, ONE_STEP_BOUND, require_parity
-from r2s.train.config import Config, Ppo
+from r2s.train.config import Config, Ppo, resolved
 from r2s.train.loop import train
 
 pytestmark = pytest.mark.slow
@@ -64,6 +64,7 @@ def test_success_rises(environment, tmp_path):
         copies=COPIES, horizon=STEPS, iterations=60, evaluation_episodes=COPIES, evaluate_every=20,
         target_success=1.01, ppo=Ppo(epochs=6, discount=0.9),
     )  # fmt: skip
+    config = resolved(config, "mjx", "reach")
     done = train(environment, lambda n: MjxCollector(environment, n), config, context(tmp_path))
     lines = [json.loads(line) for line in done.log.splitlines()]
     success = [line["evaluation"]["success_rate"] for line in lines if "evaluation" in line]
