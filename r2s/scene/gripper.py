@@ -22,14 +22,12 @@ STEPS = 41  # positions of the gripper looked at, from one end of its way to the
 class Grip:
     """Attributes:
     opened: gripper joint to its position [rad or m] where the fingers are farthest apart.
-    closed: the end of its way at which they meet.
     opening_m: how far they are apart at the end effector, opened.
     axis: (3,) unit vector from finger to finger, in the end effector's frame.
     joints: those of all fingers, also of one that follows another.
     """
 
     opened: dict[str, float]
-    closed: dict[str, float]
     opening_m: float
     axis: np.ndarray
     joints: tuple[str, ...]
@@ -49,7 +47,7 @@ def find_grip(robot: Robot) -> Grip | None:
     for joint in info.joints:
         data.qpos[model.joint(joint.name).qposadr[0]] = joint.home
     site, first = model.site(info.ee_site).id, model.joint(joints[0].name).id
-    finger, best = int(model.jnt_bodyid[first]), (0.0, 0.0, 0.0)
+    finger, best = int(model.jnt_bodyid[first]), (0.0, 0.0)
     axis = np.zeros(3)
     for share in np.linspace(0.0, 1.0, STEPS):
         for joint in joints:
@@ -61,26 +59,22 @@ def find_grip(robot: Robot) -> Grip | None:
         if model.jnt_type[first] == mujoco.mjtJoint.mjJNT_HINGE:
             way = np.cross(way, origin - data.xanchor[first])
             way /= max(float(np.linalg.norm(way)), 1e-9)
-        width, side = _gap(model, data, origin, way, finger)
+        width = _gap(model, data, origin, way, finger)
         if width > best[0]:
-            best, axis = (width, side, share), data.site_xmat[site].reshape(3, 3).T @ way
-    width, side, share = best
+            best, axis = (width, share), data.site_xmat[site].reshape(3, 3).T @ way
+    width, share = best
     if not width:
         return None
     return Grip(
         {j.name: float(j.low + share * (j.high - j.low)) for j in joints},
-        {j.name: float(j.low if side > 0 else j.high) for j in joints},
         round(width, 4),
         axis,
         tuple(j.name for j in info.joints if {j.name, j.mimics} & set(info.gripper)),
     )
 
 
-def _gap(model, data, origin: Array, way: Array, finger: int) -> tuple[float, float]:
-    """Return how far [m] the finger and what faces it are apart, and its side of the origin: +-1 along `way`.
-
-    0, 0 where the origin is not between them.
-    """
+def _gap(model, data, origin: Array, way: Array, finger: int) -> float:
+    """Return how far [m] the finger and what faces it are apart, 0 where the origin is not between them."""
     import mujoco
 
     group, geom = np.zeros(6, np.uint8), np.zeros(1, np.int32)
@@ -93,5 +87,5 @@ def _gap(model, data, origin: Array, way: Array, finger: int) -> tuple[float, fl
             body = int(model.body_parentid[body])
         is_finger.append(body == finger)
     if min(ends) < 0 or is_finger[0] == is_finger[1]:
-        return 0.0, 0.0
-    return float(sum(ends)), 1.0 if is_finger[0] else -1.0
+        return 0.0
+    return float(sum(ends))

@@ -65,7 +65,7 @@ class Pick(Moving):
     @classmethod
     def learnt(cls, tip: Callable[[jax.Array], jax.Array], scene: Scene) -> dict[str, Any]:
         info, actions = scene.info, scene.info.actions
-        fingers = np.array([actions.joints.index(name) for name in info.robot.gripper], int)
+        fingers = np.flatnonzero([name in info.robot.gripper for name in actions.joints])
         opened = np.asarray(scene.goal_configurations, np.float32)[0, fingers]
         low, high = (np.asarray(end, np.float32)[fingers] for end in (actions.low, actions.high))
         holding = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))

@@ -103,7 +103,7 @@ def test_entropy_widens_the_noise_to_where_it_began_and_pays_for_no_more():
     for widest in (0.5, np.inf):
         step = make_update(config, NETWORK, 3, 5.0, widest)
         state = initial_learner(np.random.default_rng(0), config, NETWORK, (3, WIDTH, 1), std=0.3)
-        for i in range(40):
+        for i in range(25):
             seen = bandit(state.policy, i)
             noise = np.random.default_rng(i).normal(size=seen.reward.shape).astype(np.float32)
             state, numbers = step(state, seen._replace(reward=noise), order(i))
