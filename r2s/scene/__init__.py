@@ -5,7 +5,7 @@ the training model is made of), `upright` (a thing from above), `robot_tree` (ro
 colliders), `compose` (the MJCF text), `twin` (both models), `probe` (questions about collisions),
 `distance` (points to colliders), `surfaces` (level ground), `gripper` and `target` (what holds, and the
 thing a task moves), `placement` and `near` (where a robot stands, what is near), `settle` (does it
-stay?), `goals`, `pushes`, `grasps`, `spawns` and `routes` (samples), `signals`, `mobile_base`,
-`base_signals`, `randomization` (what a task may use, what varies), `audit` (do the twins agree?),
-`speed`, `camera`, `errors`.
+stay?), `goals`, `handling` (`pushes` and `grasps`), `spawns` and `routes` (samples), `signals`,
+`mobile_base`, `base_signals`, `randomization` (what a task may use, what varies), `audit` (do the twins
+agree?), `speed`, `camera`, `errors`.
 """

@@ -10,8 +10,7 @@ from r2s.core.rigid import Array
 from r2s.core.seeds import generator
 from r2s.scene.errors import no_grasps
 from r2s.scene.goals import to_base
-from r2s.scene.gripper import Grip
-from r2s.scene.pushes import Hand, Pairs, free_spots, near_by
+from r2s.scene.handling import Hand, Pairs, free_spots, near_by
 from r2s.scene.target import FINGER_M, Target
 from r2s.scene.twin import Twin
 
@@ -25,9 +24,17 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 def sample_grasps(
-    twin: Twin, target: Target, grip: Grip, count: int, task: TaskSpec, context: StageContext
+    twin: Twin,
+    target: Target,
+    count: int,
+    speed: Array,
+    task: TaskSpec,
+    context: StageContext,
 ) -> Pairs:
     """Sample up to `count` places of a thing, at most `MOST_GRASPS`; its goal is `lift_m` above each.
+
+    Args:
+        speed: (joints,) see `Hand`.
 
     Raises:
         R2SError: fewer than 50 were found (`R2S-SCENE-044`).
@@ -35,7 +42,7 @@ def sample_grasps(
     count = min(count, MOST_GRASPS)
     every, step = free_spots(twin, target)
     spots = near_by(every, target, task)
-    hand = _Gripper(twin, target, grip, task)
+    hand = _Gripper(twin, target, speed, task)
     random = generator(context.seed, "scene", "grasps")
     lift, turn = task.parameters["lift_m"], task.parameters["start_turn_rad"]
     goals, configurations, starts, looked = [], [], [], 0
@@ -63,13 +70,14 @@ def sample_grasps(
 class _Gripper(Hand):
     """Asks whether the open gripper gets around the thing somewhere."""
 
-    def __init__(self, twin: Twin, target: Target, grip: Grip, task: TaskSpec):
-        super().__init__(twin, target, task)
-        self.grip, actions = grip, twin.vocabulary.actions
+    def __init__(self, twin: Twin, target: Target, speed: Array, task: TaskSpec):
+        super().__init__(twin, target, speed, task)
+        assert twin.grip is not None
+        self.grip, actions = twin.grip, twin.vocabulary.actions
         # The gripper is open from the start of the way on, as far as its commands may go.
         for index, name in enumerate(actions.joints):
-            if name in grip.opened:
-                value = np.clip(grip.opened[name], actions.low[index], actions.high[index])
+            if name in self.grip.opened:
+                value = np.clip(self.grip.opened[name], actions.low[index], actions.high[index])
                 self.low[index] = self.high[index] = self.home[index] = value
         self.joints = len(twin.robot.info.chain.joints) if twin.robot.info.chain else 0
         self.approach = self._approach()

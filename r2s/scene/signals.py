@@ -96,14 +96,9 @@ def thing_vocabulary(task: str, robot: RobotInfo, control_s: float) -> Vocabular
         "object_pos", "ee_to_object", "object_to_goal",
     )  # fmt: skip
     critic = ("object_vel", "object_up")
-    found = _arm_vocabulary(robot, control_s, names, signals, critic, gripper=kind.grips)
-    joints = action_joints(robot, gripper=kind.grips)
-    pace = dict.fromkeys(robot.gripper, 1.0)
-    scale = tuple(
-        round(pace.get(joint.name, kind.pace) * full, 6)
-        for joint, full in zip(joints, found.actions.scale, strict=True)
+    return _arm_vocabulary(
+        robot, control_s, names, signals, critic, gripper=kind.grips, pace=kind.pace
     )
-    return replace(found, actions=found.actions.model_copy(update={"scale": scale}))
 
 
 def observing(vocabulary: Vocabulary, robot: RobotInfo, thing: str) -> Vocabulary:
@@ -126,8 +121,13 @@ def _arm_vocabulary(
     critic: tuple[str, ...] = (),
     *,
     gripper: bool = False,
+    pace: float = 1.0,
 ) -> Vocabulary:
-    """Return the signals of an arm with a goal: joints, the goal, `signals`, the true end effector."""
+    """Return the signals of an arm with a goal: joints, the goal, `signals`, the true end effector.
+
+    Args:
+        gripper: its joints act too, at their full speed; `pace` is that of the arm's.
+    """
     joints = action_joints(robot, gripper=gripper)
     chain = robot.chain.joints if robot.chain else ()
     measured = [joint.name for joint in joints]
@@ -151,7 +151,8 @@ def _arm_vocabulary(
             sensors=("ee_pos",),
         ),
     )  # fmt: skip
-    actions = relative_actions(joints, control_s, robot.action_scale)
+    paces = {joint.name: pace for joint in joints if joint.name not in robot.gripper}
+    actions = relative_actions(joints, control_s, robot.action_scale, paces)
     return Vocabulary(everything, observations, ("ee_pos", *critic), actions, tuple(sensors))
 
 
@@ -254,14 +255,22 @@ VOCABULARIES: dict[str, Callable[[RobotInfo, float], Vocabulary]] = {
 
 
 def relative_actions(
-    joints: tuple[Joint, ...], control_s: float, factor: float = 1.0
+    joints: tuple[Joint, ...],
+    control_s: float,
+    factor: float = 1.0,
+    paces: Mapping[str, float] | None = None,
 ) -> ActionSpec:
-    """Return actions that move the last target: bounded speed, and a policy that does nothing holds."""
+    """Return actions that move the last target: bounded speed, and a policy that does nothing holds.
+
+    Args:
+        paces: joint to its share of that speed; all of it where it is not named.
+    """
     scale = []
     for joint in joints:
         speed = RELATIVE_SPEED_RAD_S if joint.kind == "hinge" else RELATIVE_SPEED_M_S
         limit = RELATIVE_SHARE * joint.velocity if joint.velocity > 0 else speed
-        scale.append(round(factor * min(speed, limit) * control_s, 6))
+        pace = (paces or {}).get(joint.name, 1.0)
+        scale.append(round(pace * factor * min(speed, limit) * control_s, 6))
     low, high = limits(joints)
     return ActionSpec(
         joints=tuple(joint.name for joint in joints), mode="relative", scale=tuple(scale),

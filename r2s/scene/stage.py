@@ -109,18 +109,16 @@ def run(inputs: Mapping[str, Artifact], config: Config, context: StageContext) -
     own = config.task if isinstance(config.task, UserTask) else None
     task = chosen_task(spec_of(own).like if own else str(config.task), robot.info)
     context.progress("place the robot", 0, 5)
-    grip = grip_for(task, robot)
-    draft = draft_twin(reconstruction, robot, task, config)
-    draft, target = with_target(draft, task, config, grip)
+    draft, target = with_target(draft_twin(reconstruction, robot, task, config), task, config)
     standing = stand_robot(draft, task, config, context)
     context.progress("settle", 1, 5)
     settled = settle(standing.twin)
     notes = [*standing.notes, *settled.notes]
     twin = settled.twin
     if target is not None:
-        twin, target = still_free(twin, target, notes, grip)
+        twin, target = still_free(twin, target, notes)
     context.progress("sample goals", 2, 5)
-    samples = take_samples(twin, standing, target, grip, task, config, context)
+    samples = take_samples(twin, standing, target, task, config, context)
     context.progress("compare the models", 3, 5)
     audit = audit_contacts(twin, context.seed)
     twin, camera = with_view(twin, samples)
@@ -240,8 +238,8 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
     from r2s.scene.signals import vocabulary
     from r2s.scene.twin import Twin, home_stance
 
-    control_s = control_period(task, config)
-    longest = min(config.timestep_s, GRIP_TIMESTEP_S if task_kind(task).grips else np.inf)
+    control_s, grip = control_period(task, config), grip_for(task, robot)
+    longest = min(config.timestep_s, GRIP_TIMESTEP_S) if grip else config.timestep_s
     substeps = max(1, int(np.ceil(control_s / longest - 1e-9)))
     place = environment(reconstruction)
     if config.objects == "fixed":
@@ -253,6 +251,7 @@ def draft_twin(reconstruction: Reconstruction, robot: Robot, task: str, config: 
         vocabulary=vocabulary(task, robot, control_s),
         timestep_s=control_s / substeps,
         held=config.training_objects == "held",
+        grip=grip,
     )
 
 
@@ -274,9 +273,7 @@ def grip_for(task: str, robot: Robot) -> Grip | None:
     return grip
 
 
-def with_target(
-    twin: Twin, task: str, config: Config, grip: Grip | None = None
-) -> tuple[Twin, Target | None]:
+def with_target(twin: Twin, task: str, config: Config) -> tuple[Twin, Target | None]:
     """Return the twin with the thing that the task moves, and that thing, where it moves one."""
     from r2s.scene.target import find_target
 
@@ -287,9 +284,8 @@ def with_target(
         return twin, None
     if config.objects == "fixed":
         raise contradiction(f"--objects fixed leaves {task} nothing to move", "leave it out")
-    target = find_target(twin.place, twin.robot.info, config.object, config.place, grip)
-    fingers = grip.joints if grip else ()
-    return replace(twin, moves=target.thing.name, fingers=fingers), target
+    target = find_target(twin.place, twin.robot.info, config.object, config.place, twin.grip)
+    return replace(twin, moves=target.thing.name), target
 
 
 def stand_robot(twin: Twin, task: str, config: Config, context: StageContext) -> Standing:
@@ -325,7 +321,6 @@ def take_samples(
     twin: Twin,
     standing: Standing,
     target: Target | None,
-    grip: Grip | None,
     task: str,
     config: Config,
     context: StageContext,
@@ -335,12 +330,11 @@ def take_samples(
     from r2s.scene.grasps import sample_grasps
     from r2s.scene.pushes import sample_pushes
 
+    spec = task_spec(task, twin.robot.info, config)
+    speed = np.array(twin.vocabulary.actions.scale) / control_period(task, config)
     if target is not None:
-        spec = task_spec(task, twin.robot.info, config)
-        if grip is None:
-            found = sample_pushes(twin, target, config.goals, spec, context)
-        else:
-            found = sample_grasps(twin, target, grip, config.goals, spec, context)
+        sample = sample_grasps if twin.grip else sample_pushes
+        found = sample(twin, target, config.goals, speed, spec, context)
         return Samples(
             found.goals, found.configurations, found.starts, found.free_fraction, None, None,
             area_m2=found.area_m2,
@@ -352,8 +346,7 @@ def take_samples(
         width = len(twin.vocabulary.actions.joints)
         none = np.zeros((0, 3), np.float32), np.zeros((0, width), np.float32)
         return Samples(*none, poses_of(standing.spawns), None, None, None)
-    speed = np.array(twin.vocabulary.actions.scale) / control_period(task, config)
-    within_s = EPISODE_SHARE * task_spec(task, twin.robot.info, config).parameters["episode_s"]
+    within_s = EPISODE_SHARE * spec.parameters["episode_s"]
     goals = sample_goals(twin, config.goals, config.goal_clearance_m, speed, within_s, context)
     return Samples(
         goals.points,

@@ -89,9 +89,7 @@ def find_target(
     return min(able, key=lambda t: (abs(t.room_m - grip.opening_m / 2), t.thing.name))
 
 
-def still_free(
-    twin: Twin, target: Target, notes: Sequence[str], grip: Grip | None = None
-) -> tuple[Twin, Target]:
+def still_free(twin: Twin, target: Target, notes: Sequence[str]) -> tuple[Twin, Target]:
     """Return the settled twin with sensors on what the task moves, and that as it lies now.
 
     Args:
@@ -104,7 +102,7 @@ def still_free(
     if name not in twin.place.movable:
         raise thing_lost(name, notes)
     seen = replace(twin, vocabulary=observing(twin.vocabulary, info, name))
-    return seen, find_target(twin.place, info, name, grip=grip)
+    return seen, find_target(twin.place, info, name, grip=twin.grip)
 
 
 def push_force_n(robot: RobotInfo) -> float:

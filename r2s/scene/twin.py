@@ -23,6 +23,7 @@ from r2s.scene.compose import (
 )
 from r2s.scene.distance import distance_to_geom
 from r2s.scene.environment import Environment, geom_bounds
+from r2s.scene.gripper import Grip
 from r2s.scene.meetings import with_meetings
 from r2s.scene.probe import Probe
 from r2s.scene.robot_tree import ROBOT_FILE, robot_tree
@@ -49,7 +50,7 @@ class Twin:
         held: training keeps movable things where they are. A task that never moves them need not pay
             for their contacts (six resting boxes cost 7 times the arm); scene.xml has them free.
         moves: name of the thing that the task moves, free in training too, or "".
-        fingers: joints of the gripper that holds it.
+        grip: what holds it; None for a task that holds nothing.
     """
 
     robot: Robot
@@ -63,7 +64,7 @@ class Twin:
     exclude: tuple[tuple[str, str], ...] = ()
     held: bool = False
     moves: str = ""
-    fingers: tuple[str, ...] = ()
+    grip: Grip | None = None
     view_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view_extent: float = 1.0
 
@@ -111,13 +112,14 @@ class Twin:
             np.asarray(self.stance.position),
             lambda geom: self.meets(geom) or self.holds(geom),
             self.moves,
-            gripped=bool(self.fingers),
+            gripped=self.grip is not None,
         )
 
     def train_xml(self, *, home: bool = True) -> bytes:
         """Return scene_train.xml."""
         place = self.training_place()
-        robot = robot_tree(self.robot, exact=False, visuals=False, fingers=self.fingers)
+        fingers = self.grip.joints if self.grip else ()
+        robot = robot_tree(self.robot, exact=False, visuals=False, fingers=fingers)
         moving = sum(1 for _ in robot.root.iter("geom"))
         moving += sum(len(thing.geoms) for thing in place.things if thing.name in self.free)
         xml = compose(

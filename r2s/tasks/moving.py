@@ -25,6 +25,7 @@ from r2s.tasks.task import (
     chosen,
     home_joints,
     joint_limits,
+    known_joints,
     upright_at,
 )
 
@@ -60,6 +61,7 @@ class Moving(Bound):
     tip: joint positions of `joint_pos` -> (3,) metres, robot base frame.
     up: (3,) float32: the world's up in the robot base frame.
     far_m: how far the things are from the end effector at home, on average.
+    above_m: how much higher than a thing's centre of mass the end effector is, ready to move it.
     """
 
     TERMS: ClassVar[Mapping[str, RewardTerm]] = {}
@@ -69,6 +71,7 @@ class Moving(Bound):
     tip: Callable[[jax.Array], jax.Array]
     up: np.ndarray
     far_m: float
+    above_m: float
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Self:
@@ -96,13 +99,21 @@ class Moving(Bound):
         goals, starts = (np.asarray(each, np.float32) for each in (scene.goals, scene.spawns))
         at_home = np.asarray(tip(jnp.asarray(home_joints(info))))
         far_m = float(np.mean(np.linalg.norm(goals - at_home, axis=1)))
-        shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m)
-        return cls(*shared, **cls.learnt(tip, scene))
+        # The end effector at the things, and these where they stand, in the world.
+        hands = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
+        lifted = info.to_world(goals)[:, 2] - spec.parameters.get("lift_m", 0.0)
+        above_m = float(np.median(hands[:, 2] - lifted))
+        shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m, above_m)
+        return cls(*shared, **cls.learnt(scene, hands))
 
     @classmethod
-    def learnt(cls, tip: Callable[[jax.Array], jax.Array], scene: Scene) -> dict[str, Any]:
-        """Return the task's own attributes."""
-        return {}
+    def learnt(cls, scene: Scene, hands: np.ndarray) -> dict[str, Any]:
+        """Return the task's own attributes.
+
+        Args:
+            hands: (n, 3) metres, world frame: the end effector where the scene has it ready at each start.
+        """
+        raise NotImplementedError
 
     @property
     def draws(self) -> Draws:
@@ -153,4 +164,5 @@ class Moving(Bound):
 
     def drop(self, moment: Moment) -> jax.Array:
         """Return how far the thing is below where it stood [m]."""
-        return jnp.sum((moment.state["goal"] - moment.signals["object_pos"]) * self.up)
+        below = jnp.sum((moment.state["goal"] - moment.signals["object_pos"]) * self.up)
+        return below - self.spec.parameters.get("lift_m", 0.0)

@@ -7,7 +7,7 @@ falls off its support is over; it may turn between the fingers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ import numpy as np
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
 from r2s.tasks.moving import DISTANCE, WAY, Moving, approach, precision, stillness
-from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed, known_joints
+from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed
 
 NEAR_M = 0.02  # so near to where the thing is held, closing is worth something
 
@@ -52,7 +52,6 @@ class Pick(Moving):
     """Attributes:
     fingers: rows of the gripper's joints among the action's.
     opened, closed: their positions around the thing, and at the end of their way [rad or m].
-    above_m: how much higher than the thing's centre of mass the end effector holds it.
     """
 
     TERMS: ClassVar[Mapping[str, RewardTerm]] = TERMS
@@ -60,29 +59,18 @@ class Pick(Moving):
     fingers: np.ndarray
     opened: np.ndarray
     closed: np.ndarray
-    above_m: float
 
     @classmethod
-    def learnt(cls, tip: Callable[[jax.Array], jax.Array], scene: Scene) -> dict[str, Any]:
-        info, actions = scene.info, scene.info.actions
-        fingers = np.flatnonzero([name in info.robot.gripper for name in actions.joints])
+    def learnt(cls, scene: Scene, hands: np.ndarray) -> dict[str, Any]:
+        actions = scene.info.actions
+        fingers = np.flatnonzero([name in scene.info.robot.gripper for name in actions.joints])
         opened = np.asarray(scene.goal_configurations, np.float32)[0, fingers]
         low, high = (np.asarray(end, np.float32)[fingers] for end in (actions.low, actions.high))
-        holding = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
-        thing = info.to_world(np.asarray(scene.goals, np.float32))
-        lift = scene.info.task.parameters["lift_m"]
-        return {
-            "fingers": fingers,
-            "opened": opened,
-            # The end of the way that is farther from open is where they meet.
-            "closed": np.where(high - opened > opened - low, high, low),
-            "above_m": float(np.median((holding - thing)[:, 2])) + lift,
-        }
+        # The end of the way that is farther from open is where they meet.
+        closed = np.where(high - opened > opened - low, high, low)
+        return {"fingers": fingers, "opened": opened, "closed": closed}
 
     def way(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from where it holds the thing [m]."""
         place = moment.signals["object_pos"] + self.above_m * self.up
         return length(place - self.tip(moment.signals["joint_pos"]))
-
-    def drop(self, moment: Moment) -> jax.Array:
-        return super().drop(moment) - self.number("lift_m")

@@ -7,7 +7,7 @@ support or topples is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ import numpy as np
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
 from r2s.tasks.moving import DISTANCE, Moving, approach, precision, stillness
-from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed, known_joints
+from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed
 
 # Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
 # pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
@@ -50,23 +50,17 @@ TERMS: dict[str, RewardTerm] = {
 @dataclass(frozen=True)
 class Push(Moving):
     """Attributes:
-    standoff_m: from the thing's centre of mass to where the end effector is behind it, in the plane;
-        `above_m`: how much higher that is.
+    standoff_m: from the thing's centre of mass to where the end effector is behind it, in the plane.
     """
 
     TERMS: ClassVar[Mapping[str, RewardTerm]] = TERMS
 
     standoff_m: float
-    above_m: float
 
     @classmethod
-    def learnt(cls, tip: Callable[[jax.Array], jax.Array], scene: Scene) -> dict[str, Any]:
-        info, starts = scene.info, scene.spawns
-        behind = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
-        thing = info.to_world(np.asarray(scene.goals, np.float32))
+    def learnt(cls, scene: Scene, hands: np.ndarray) -> dict[str, Any]:
         return {
-            "standoff_m": float(np.median(np.linalg.norm((behind - starts)[:, :2], axis=1))),
-            "above_m": float(np.median((behind - thing)[:, 2])),
+            "standoff_m": float(np.median(np.linalg.norm((hands - scene.spawns)[:, :2], axis=1)))
         }
 
     def to_goal(self, moment: Moment) -> jax.Array:

@@ -17,11 +17,13 @@ from r2s.artifacts.scene import ROBOT_PREFIX, Scene
 from r2s.core.coupled import brought
 from r2s.core.errors import R2SError
 from r2s.scene.gripper import find_grip
-from r2s.scene.stage import Config, run
+from r2s.scene.signals import action_joints, relative_actions
+from r2s.scene.stage import GRIP_TIMESTEP_S, Config, run
 from r2s.sim.episode import arena, start
 from r2s.sim.model import layout
 from r2s.sim.truth import sensors_of, true_moment
 from r2s.tasks.pick import TERMS, Pick
+from r2s.tasks.specs import task_kind
 from r2s.tasks.task import bind
 
 FILES = ("scene.xml", "scene_train.xml")
@@ -130,6 +132,27 @@ def test_a_goal_is_a_lift_above_its_start(picking):
     world = picking.info.to_world(picking.goals)
     np.testing.assert_allclose(world[:, :2], picking.spawns[:, :2], atol=2e-6)
     np.testing.assert_allclose(world[:, 2], TABLE_M + SMALL_M + LIFT_M, atol=2e-3)
+
+
+def test_things_start_near_where_the_scan_has_them_and_the_arm_is_slow_but_not_its_gripper(
+    picking, arm
+):
+    numbers, info = picking.info.task.parameters, picking.info
+    away = np.linalg.norm(picking.spawns[:, :2] - [0.2, 0.0], axis=1)
+    assert 0.5 * numbers["start_within_m"] < away.max() < 1.3 * numbers["start_within_m"]
+    assert info.timestep_s <= GRIP_TIMESTEP_S
+    full = relative_actions(action_joints(arm.info, gripper=True), info.control_s)
+    pace = dict(zip(info.actions.joints, np.divide(info.actions.scale, full.scale), strict=True))
+    assert pace.pop("gripper") == 1.0
+    np.testing.assert_allclose(list(pace.values()), task_kind("pick").pace, rtol=1e-4)
+
+
+def test_an_episode_begins_with_both_fingers_where_one_says(picking, pick):
+    there = arena(picking)
+    data = start(there, jnp.full(pick.draws.start, 0.9), pick.reset(jnp.zeros(1)))
+    left, right = (data.joint(ROBOT_PREFIX + n).qpos[0] for n in ("gripper", "gripper_right"))
+    home = there.where.home_qpos[there.model.joint(ROBOT_PREFIX + "gripper_right").qposadr[0]]
+    assert left == pytest.approx(right, abs=1e-6) and abs(right - home) > 1e-3
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -136,3 +136,11 @@ def test_an_accelerators_number_of_copies_is_for_accelerators():
     for engine in ("cpu", "mjx"):
         assert resolved(Config(), engine, "reach").copies == task_kind("reach").copies["cpu"]
         assert resolved(Config(copies=7), engine, "reach").copies == 7
+
+
+def test_exploration_is_chosen_for_the_task_unless_told():
+    pick, reach = (resolved(Config(), "cpu", task) for task in ("pick", "reach"))
+    assert pick.ppo.entropy == task_kind("pick").entropy < reach.ppo.entropy
+    assert pick.initial_std == task_kind("pick").initial_std < reach.initial_std
+    told = resolved(Config(initial_std=0.9, ppo=Ppo(entropy=0.02)), "cpu", "pick")
+    assert (told.initial_std, told.ppo.entropy) == (0.9, 0.02)
