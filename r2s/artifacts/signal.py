@@ -20,7 +20,7 @@ class Signal(Frozen):
     `base_ang_vel`, `base_lin_vel`, `projected_gravity`, `command_velocity`, `base_height`; of the thing that
     a task moves `object_pos` (its centre of mass), `ee_to_object`, `object_to_goal`; of a mobile base
     `base_pos`, `goal_direction`, `laser_ranges` (-1 where nothing came back), `laser_nearness` and
-    `bumps`. A task may add more.
+    `bumps`; of legs `gait_phase`. A task may add more.
 
     Attributes:
         elements: names of its numbers, in order; joint signals list joint names.
@@ -37,6 +37,8 @@ class Signal(Frozen):
             not a sensor (commands, last action, derived).
         noise_sigma: standard deviation of the sensor's noise, in `unit`.
         latency_s: (low, high) delay of the measurement [s].
+        period_s: of a clock, else 0: sine and cosine of the time since the policy began, in turns of this
+            period. The runtime and the simulator count it themselves.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Signal(Frozen):
     sensors: tuple[str, ...] = ()
     noise_sigma: float = 0.0
     latency_s: tuple[float, float] = (0.0, 0.0)
+    period_s: float = 0.0
 
     @property
     def width(self) -> int:

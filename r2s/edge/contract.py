@@ -39,7 +39,10 @@ MODES = ("absolute", "relative", "velocity")
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """A named vector: element names in order, unit, kind, and how it is derived where it is."""
+    """A named vector: element names in order, unit, kind, and how it is derived where it is.
+
+    A clock has a period: sine and cosine of the time since the policy began, which the runtime counts.
+    """
 
     name: str
     elements: tuple[str, ...]
@@ -47,6 +50,7 @@ class SignalSpec:
     kind: str
     frame: str = ""
     derivation: str = ""
+    period_s: float = 0.0
 
     @property
     def of_joints(self) -> bool:
@@ -148,6 +152,8 @@ class Contract:
         """Names of the signals the robot must deliver every tick."""
         names = ["joint_pos"]
         for signal in self.observations:
+            if signal.period_s:
+                continue
             wanted = SOURCES[signal.derivation] if signal.kind == "derived" else (signal.name,)
             names += [name for name in wanted if name not in (*names, *REMEMBERED)]
         return tuple(names)
@@ -205,6 +211,7 @@ def _signal(item: Mapping[str, Any]) -> SignalSpec:
         kind=item["kind"],
         frame=item.get("frame", ""),
         derivation=item.get("derivation", ""),
+        period_s=float(item.get("period_s", 0.0)),
     )
 
 
@@ -237,6 +244,8 @@ def _check_names(joints, observations, limits, gains, home, chain) -> None:
                 f"signal {signal.name!r} is derived by the unknown {signal.derivation!r}",
                 f"known: {', '.join(SOURCES)}",
             )
+        if signal.period_s and (signal.kind != "measured" or len(signal.elements) != 2):
+            raise _names(f"signal {signal.name!r} is no clock", "a clock has a sine and a cosine")
         if signal.name in REMEMBERED and set(signal.elements) - set(joints):
             odd = sorted(set(signal.elements) - set(joints))[0]
             raise _names(f"signal {signal.name!r} lists {odd!r}, no joint of the actions", "")
@@ -251,7 +260,7 @@ def _check_numbers(contract: Contract) -> None:
     low, high = contract.bounds()
     if (
         not all(np.isfinite(array).all() for array in arrays)
-        or not np.isfinite(contract.control_s)
+        or not np.isfinite([contract.control_s, *(s.period_s for s in contract.observations)]).all()
         or contract.control_s <= 0
         or (low >= high).any()
         or (contract.velocity <= 0).any()

@@ -40,6 +40,7 @@ class Controller:
     Attributes:
         target: last commanded target, (joints,) float64.
         action: last action the policy gave, (joints,) float64; zeros after a reset.
+        steps: control periods since the reset.
     """
 
     def __init__(self, contract: Contract, policy: OnnxPolicy, joint_names: Sequence[str]):
@@ -63,6 +64,7 @@ class Controller:
         n = len(contract.actions.joints)
         self.target = np.zeros(n)
         self.action = np.zeros(n)
+        self.steps = 0
 
     def reset(self, reading: Reading) -> np.ndarray:
         """Begin an episode: forget, and return the target that holds the measured pose."""
@@ -78,6 +80,7 @@ class Controller:
         self.envelope.reset()
         self.target = self.envelope.start(self.observer.joints(reading.values["joint_pos"]))
         self.action = np.zeros_like(self.target)
+        self.steps = 0
         return self.target
 
     def tick(
@@ -95,13 +98,15 @@ class Controller:
             hold: (joints,) pose to blend from.
         """
         values = reading.values
+        clock_s = self.steps * self.contract.control_s
+        self.steps += 1
         q = self.observer.joints(values["joint_pos"])
         gravity = projected_gravity(values["base_quat"]) if "base_quat" in values else None
         verdict = self.envelope.check_reading(values, q, now_s - reading.stamp_s, gravity)
         if verdict is not Verdict.RUN:
             return Tick(verdict, self._hold(), None, None)
         memory = {PREVIOUS_TARGET: self.target, "last_action": self.action}
-        feed = self.observer.assemble(values, memory)
+        feed = self.observer.assemble(values, memory, clock_s)
         if self._feeds_target and PREVIOUS_TARGET not in feed:
             feed[PREVIOUS_TARGET] = self.target.astype(np.float32)[None]
         action, wanted = self._policy(feed)

@@ -111,6 +111,12 @@ def projected_gravity(base_quat_wxyz: np.ndarray) -> np.ndarray:
     return -np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
 
 
+def phase(clock_s: float, period_s: float) -> np.ndarray:
+    """Return sine and cosine (2,) of a clock that turns once in `period_s`."""
+    angle = 2.0 * math.pi * math.fmod(clock_s / period_s, 1.0)
+    return np.array([math.sin(angle), math.cos(angle)])
+
+
 def goal_direction(
     base_pos: np.ndarray, base_quat_wxyz: np.ndarray, goal_pos: np.ndarray
 ) -> np.ndarray:

@@ -17,6 +17,7 @@ from .kinematics import (
     ForwardKinematics,
     goal_direction,
     laser_nearness,
+    phase,
     projected_gravity,
     turn_to,
 )
@@ -63,17 +64,18 @@ class Observer:
         return values[self._action_order]
 
     def assemble(
-        self, values: Mapping[str, np.ndarray], memory: Mapping[str, np.ndarray]
+        self, values: Mapping[str, np.ndarray], memory: Mapping[str, np.ndarray], clock_s: float
     ) -> dict[str, np.ndarray]:
         """Return input name to (1, width) float32, in the contract's order.
 
         Args:
             values: see `Reading`.
             memory: `joint_target` and `last_action`, (joints,) in the order of the actions.
+            clock_s: time since the policy began.
         """
         feed = {}
         for signal in self.contract.observations:
-            vector = self._vector(signal, values, memory)
+            vector = self._vector(signal, values, memory, clock_s)
             if vector.shape != (len(signal.elements),):
                 raise EdgeError(
                     "R2S-EDGE-004",
@@ -85,8 +87,10 @@ class Observer:
             feed[signal.name] = vector.astype(np.float32)[None]
         return feed
 
-    def _vector(self, signal: SignalSpec, values, memory) -> np.ndarray:
+    def _vector(self, signal: SignalSpec, values, memory, clock_s: float) -> np.ndarray:
         name = signal.name
+        if signal.period_s:
+            return phase(clock_s, signal.period_s)
         if name in self._memory_orders:
             return memory[name][self._memory_orders[name]]
         if signal.derivation == "projected_gravity":

@@ -117,9 +117,12 @@ class Environment:
         return found, low, high
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the (3,) corners of the box around everything but infinite planes [m]."""
+        """Return the (3,) corners of the box around everything [m], of an endless floor what was seen."""
         boxes = [geom_bounds(g, self.hulls) for t in self.things for g in t.geoms]
         boxes = [box for box in boxes if np.all(np.isfinite(box[0]))]
+        floors = [t for t in self.things if t.role == "floor" and t.visual >= 0]
+        seen = [self.visuals[floor.visual].vertices for floor in floors]
+        boxes += [(points.min(axis=0), points.max(axis=0)) for points in seen]
         if not boxes:
             return np.full(3, -1.0), np.full(3, 1.0)
         return np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)

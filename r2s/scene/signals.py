@@ -25,6 +25,9 @@ OBJECT_NOISE_M, CAMERA_LATENCY_S = 0.005, (0.03, 0.1)
 RELATIVE_SPEED_RAD_S, RELATIVE_SPEED_M_S, RELATIVE_SHARE = 2.5, 0.25, 0.8
 # An absolute action of 1 is this share of the way to the nearer limit, at most this angle.
 ABSOLUTE_SHARE, ABSOLUTE_RAD = 0.8, 0.5
+# A stride is so many times as long as a pendulum of the legs' length takes for a radian: 0.3 s for a
+# quadruped of 30 cm, 0.5 s for a humanoid.
+STRIDE, GRAVITY_M_S2 = 1.8, 9.81
 LIMIT_MARGIN = 0.01  # share of a joint's range kept free at both ends
 
 
@@ -238,6 +241,13 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     names = (
         "base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "last_action", "command_velocity",
     )  # fmt: skip
+    if len(robot.feet) > 1:
+        stride_s = round(STRIDE * (robot.base_height_m / GRAVITY_M_S2) ** 0.5, 3)
+        gait = Signal(
+            name="gait_phase", elements=("sine", "cosine"), unit="1", kind="measured",
+            period_s=stride_s,
+        )  # fmt: skip
+        signals, names = (*signals, gait), (*names, gait.name)
     return Vocabulary(
         signals, names, ("base_lin_vel",),
         absolute_actions(action_joints(robot, gripper=True), robot.action_scale),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from r2s.scene.target import Target
     from r2s.scene.twin import Twin
 
-STAGE_VERSION: int = 9
+STAGE_VERSION: int = 10
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "numpy", "scipy")
 

@@ -27,6 +27,7 @@ from r2s.sim.begin import start_qpos, task_start
 from r2s.sim.model import Layout, layout
 from r2s.sim.randomization import Plan, compile_plan
 from r2s.sim.truth import sensors_of, true_moment
+from r2s.tasks.kinematics import phase
 from r2s.tasks.task import Task, TaskState, bind, derive
 
 
@@ -343,6 +344,19 @@ class Environment:
         length = jnp.where(staggered, 1 + (first[:, -1] * full).astype(jnp.int32), full)
         return state._replace(limit=length.astype(jnp.int32)), qpos
 
+    def first_guess(self) -> Callable[[jax.Array], jax.Array] | None:
+        """Return f: observations (n, d) -> actions (n, a) that the task would begin with, or None."""
+        task = self.task
+        if not task.guesses:
+            return None
+        names = self.info.observations
+        ends = np.cumsum([self.info.signal(name).width for name in names])[:-1].tolist()
+
+        def guess(row: jax.Array) -> jax.Array:
+            return task.guess(dict(zip(names, jnp.split(row, ends), strict=True)))
+
+        return jax.vmap(guess)
+
     # -- chance ----------------------------------------------------------------------------------
 
     @property
@@ -438,10 +452,17 @@ class Environment:
     def _observe(self, state: EnvState, sensors: dict[str, jax.Array], noise) -> jax.Array:
         """Return the critic's input: the actor's noisy, late view, then privileged truth."""
         own = dict(zip(COMMAND_SIGNALS, (state.target, state.action), strict=True))
-        commands = jax.vmap(self.task.commands)(state.task)
-        measured = {**self._measured(state, noise), **own, **commands}
+        own |= {
+            signal.name: jax.vmap(phase, (0, None))(
+                state.steps * self.info.control_s, signal.period_s
+            )
+            for signal in self.info.signals
+            if signal.period_s
+        }
+        own |= jax.vmap(self.task.commands)(state.task)
+        measured = {**self._measured(state, noise), **own}
         view = jax.vmap(derive(self.info, self.info.observations))(measured)
-        truth = jax.vmap(derive(self.info, self.info.critic))({**sensors, **own, **commands})
+        truth = jax.vmap(derive(self.info, self.info.critic))({**sensors, **own})
         parts = [view[n] for n in self.info.observations] + [truth[n] for n in self.info.critic]
         return jnp.concatenate(parts, axis=-1)
 

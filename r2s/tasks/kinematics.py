@@ -170,6 +170,12 @@ def base_to_goal(base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.A
     return jnp.stack([jnp.sum(gap * axis) for axis in heading(base_quat_wxyz)])
 
 
+def phase(clock_s: jax.Array, period_s: float) -> jax.Array:
+    """Return sine and cosine (2,) of a clock that turns once in `period_s`."""
+    angle = 2.0 * jnp.pi * jnp.fmod(clock_s / period_s, 1.0)
+    return jnp.stack([jnp.sin(angle), jnp.cos(angle)])
+
+
 def goal_direction(
     base_pos: jax.Array, base_quat_wxyz: jax.Array, goal_pos: jax.Array
 ) -> jax.Array:

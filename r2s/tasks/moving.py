@@ -14,6 +14,7 @@ from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.core.rigid import quat_to_matrix
 from r2s.tasks.kinematics import chain_position, length
+from r2s.tasks.resolved_rate import ResolvedRate
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -62,6 +63,7 @@ class Moving(Bound):
     up: (3,) float32: the world's up in the robot base frame.
     far_m: how far the things are from the end effector at home, on average.
     above_m: how much higher than a thing's centre of mass the end effector is, ready to move it.
+    rate: moves the end effector straight to a place, or None.
     """
 
     TERMS: ClassVar[Mapping[str, RewardTerm]] = {}
@@ -72,6 +74,7 @@ class Moving(Bound):
     up: np.ndarray
     far_m: float
     above_m: float
+    rate: ResolvedRate | None
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Self:
@@ -103,7 +106,9 @@ class Moving(Bound):
         hands = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
         lifted = info.to_world(goals)[:, 2] - spec.parameters.get("lift_m", 0.0)
         above_m = float(np.median(hands[:, 2] - lifted))
-        shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m, above_m)
+        things = goals - spec.parameters.get("lift_m", 0.0) * up
+        rate = ResolvedRate.of(scene, tip, things)
+        shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m, above_m, rate)
         return cls(*shared, **cls.learnt(scene, hands))
 
     @classmethod
@@ -139,7 +144,20 @@ class Moving(Bound):
 
     def way(self, moment: Moment) -> jax.Array:
         """Return how far the end effector is from where it moves the thing [m]."""
+        thing, tip = moment.signals["object_pos"], self.tip(moment.signals["joint_pos"])
+        return length(self.place(thing, self.to_goal(moment), tip) - tip)
+
+    def place(self, thing: jax.Array, to_goal: jax.Array, tip: jax.Array) -> jax.Array:
+        """Return where the end effector at `tip` has to be to move the thing; all (3,) [m]."""
         raise NotImplementedError
+
+    def flat(self, vector: jax.Array) -> jax.Array:
+        """Return a vector (3,) of the base frame without its height."""
+        return vector - self.up * jnp.sum(vector * self.up)
+
+    @property
+    def guesses(self) -> bool:
+        return self.rate is not None
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         return self.near_home(uniform, home)

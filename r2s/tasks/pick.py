@@ -18,17 +18,19 @@ import numpy as np
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
 from r2s.tasks.moving import DISTANCE, WAY, Moving, approach, precision, stillness
-from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed
+from r2s.tasks.task import Moment, RewardTerm, Signals, action_rate, joint_speed
 
 NEAR_M = 0.02  # so near to where the thing is held, closing is worth something
+# The first guess comes down from ABOVE_M, at first STEEP times as high as it is aside; it lifts once the
+# fingers are told to close by more than SHUT.
+ABOVE_M, STEEP, SHUT = 0.08, 4.0, 0.5
 
 
 def grasp(task: Pick, moment: Moment) -> jax.Array:
     """How far the gripper is told to close, with the thing between its fingers."""
     near = jnp.exp(-((moment.signals[WAY] / NEAR_M) ** 2))
-    target = moment.signals["joint_target"][task.fingers]
-    shut = (target - task.opened) / (task.closed - task.opened)
-    return near * jnp.clip(jnp.mean(shut), 0.0, 1.0)
+    shut = jnp.mean(task.shut(moment.signals["joint_target"]))
+    return near * jnp.clip(shut, 0.0, 1.0)
 
 
 def progress(task: Pick, moment: Moment) -> jax.Array:
@@ -70,7 +72,25 @@ class Pick(Moving):
         closed = np.where(high - opened > opened - low, high, low)
         return {"fingers": fingers, "opened": opened, "closed": closed}
 
-    def way(self, moment: Moment) -> jax.Array:
-        """Return how far the end effector is from where it holds the thing [m]."""
-        place = moment.signals["object_pos"] + self.above_m * self.up
-        return length(place - self.tip(moment.signals["joint_pos"]))
+    def place(self, thing: jax.Array, to_goal: jax.Array, tip: jax.Array) -> jax.Array:
+        """Return where the end effector holds the thing (3,) [m]."""
+        return thing + self.above_m * self.up
+
+    def guess(self, seen: Signals) -> jax.Array:
+        """Return the action (a,) that comes down on the thing, closes and, closed around it, lifts."""
+        assert self.rate is not None
+        thing, to_goal = seen["object_pos"], seen["object_to_goal"]
+        tip = thing - seen["ee_to_object"]
+        way = self.place(thing, to_goal, tip) - tip
+        near = length(way) < NEAR_M
+        shut = jnp.mean(self.shut(seen["joint_target"])) > SHUT
+        holds = shut & (length(way) < 2 * NEAR_M)
+        aside = jnp.maximum(length(self.flat(way)) - NEAR_M / 2, 0.0)
+        down = way + jnp.minimum(STEEP * aside, ABOVE_M) * self.up
+        action = self.rate.action(seen, jnp.where(holds, to_goal, down), thing)
+        closing = jnp.sign(self.closed - self.opened) * jnp.where(near | holds, 1.0, -1.0)
+        return action.at[self.fingers].set(closing)
+
+    def shut(self, targets: jax.Array) -> jax.Array:
+        """Return how far the fingers (f,) are told to close (0 open, 1 shut), of targets (a,)."""
+        return (targets[self.fingers] - self.opened) / (self.closed - self.opened)

@@ -18,7 +18,7 @@ import numpy as np
 from r2s.artifacts.scene import Scene
 from r2s.tasks.kinematics import length
 from r2s.tasks.moving import DISTANCE, Moving, approach, precision, stillness
-from r2s.tasks.task import Moment, RewardTerm, action_rate, joint_speed
+from r2s.tasks.task import Moment, RewardTerm, Signals, action_rate, joint_speed
 
 # Once behind the thing, that place is so much nearer to it than a scene proves to be free: who goes there
 # pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
@@ -67,19 +67,22 @@ class Push(Moving):
         """Return the vector (3,) from thing to goal, without its height [m]."""
         return self.flat(moment.state["goal"] - moment.signals["object_pos"])
 
-    def flat(self, vector: jax.Array) -> jax.Array:
-        """Return a vector (3,) of the base frame without its height."""
-        return vector - self.up * jnp.sum(vector * self.up)
-
-    def way(self, moment: Moment) -> jax.Array:
-        """Return how far the end effector is from its place behind the thing [m]."""
-        gap, tip = self.to_goal(moment), self.tip(moment.signals["joint_pos"])
-        ahead, forth = self.flat(moment.signals["object_pos"] - tip), gap / length(gap)
+    def place(self, thing: jax.Array, to_goal: jax.Array, tip: jax.Array) -> jax.Array:
+        """Return the place (3,) behind the thing [m]."""
+        ahead, forth = self.flat(thing - tip), to_goal / length(to_goal)
         aligned = jnp.maximum(jnp.sum(ahead * forth) / length(ahead), 0.0)
         off = jnp.maximum(self.standoff_m - PRESS_M * aligned, 0.0)
         rise = self.above_m + self.standoff_m * (1.0 - aligned)
-        place = moment.signals["object_pos"] - off * forth + rise * self.up
-        return length(place - tip)
+        return thing - off * forth + rise * self.up
+
+    def guess(self, seen: Signals) -> jax.Array:
+        """Return the action (a,) that goes behind the thing and through it, until that is at the goal."""
+        assert self.rate is not None
+        thing, to_goal = seen["object_pos"], self.flat(seen["object_to_goal"])
+        tip = thing - seen["ee_to_object"]
+        place = self.place(thing, to_goal, tip)
+        left = length(to_goal) > self.number("tolerance_m") / 2
+        return left * self.rate.action(seen, place - tip, thing)
 
     def lost(self, moment: Moment) -> jax.Array:
         """Has the thing dropped off what it stood on, or toppled?"""

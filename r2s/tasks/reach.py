@@ -16,12 +16,14 @@ import numpy as np
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks.kinematics import chain_position, length
+from r2s.tasks.resolved_rate import ResolvedRate
 from r2s.tasks.task import (
     Bound,
     Draws,
     Judgement,
     Moment,
     RewardTerm,
+    Signals,
     Start,
     TaskState,
     action_rate,
@@ -71,6 +73,7 @@ class Reach(Bound):
         [jax.Array], jax.Array
     ]  # joint positions of `joint_pos` -> (3,) metres, robot base frame
     approach_m: float  # where the pull towards the goal has fallen to a quarter
+    rate: ResolvedRate | None
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Reach:
@@ -92,7 +95,8 @@ class Reach(Bound):
         tip = chain_position(info.chain, info.signal("joint_pos").elements)
         spread = np.linalg.norm(goals - goals.mean(axis=0), axis=1).mean()
         approach_m = max(APPROACH_SCALE * float(spread), spec.parameters["tolerance_m"])
-        return cls(spec, info.control_s, low, high, goals, tip, approach_m)
+        rate = ResolvedRate.of(scene, tip, goals)
+        return cls(spec, info.control_s, low, high, goals, tip, approach_m, rate)
 
     @property
     def draws(self) -> Draws:
@@ -116,6 +120,15 @@ class Reach(Bound):
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         return self.near_home(uniform, home)
+
+    @property
+    def guesses(self) -> bool:
+        return self.rate is not None
+
+    def guess(self, seen: Signals) -> jax.Array:
+        """Return the action (a,) that goes straight to the goal."""
+        assert self.rate is not None
+        return self.rate.action(seen, seen["ee_to_goal"], seen["goal_pos"])
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from end effector to goal [m]."""

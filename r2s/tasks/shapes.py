@@ -29,7 +29,8 @@ def given_signals(info: SceneInfo) -> dict[str, int]:
     return {
         signal.name: signal.width
         for signal in info.signals
-        if signal.kind == "measured" and not signal.sensors and signal.name not in COMMAND_SIGNALS
+        if signal.kind == "measured"
+        and not (signal.sensors or signal.period_s or signal.name in COMMAND_SIGNALS)
     }
 
 

@@ -99,6 +99,8 @@ VELOCITY = TaskSpec(
         "sideways_m_s": 0.4,
         "yaw_rad_s": 0.8,
         "standing_fraction": 0.1,
+        "command_m_s2": 2.0,
+        "command_rad_s2": 4.0,
         # Success is no fall, and mean errors of the episode below these.
         "success_error_m_s": 0.15,
         "success_error_rad_s": 0.3,
@@ -208,7 +210,7 @@ KINDS = {
         ),
         TaskKind(
             VELOCITY, "r2s.tasks.velocity:Velocity", "legs", 50.0, 0.97,
-            {"cpu": 1024, "accelerator": 4096},
+            {"cpu": 256, "accelerator": 4096}, entropy=0.0, initial_std=0.15,
         ),
         TaskKind(
             NAVIGATE, "r2s.tasks.navigate:Navigate", "base", 10.0, 0.98,

@@ -112,6 +112,15 @@ class Task(Protocol):
         """Return how far this moment is from what is wanted, in the task's own unit."""
         ...
 
+    @property
+    def guesses(self) -> bool:
+        """Whether it has a first `guess`."""
+        ...
+
+    def guess(self, seen: Signals) -> jax.Array:
+        """Return an action (a,) to begin with, of what the policy observes: training starts from it."""
+        ...
+
 
 class Draws(NamedTuple):
     """Numbers of uniform draws a task takes where."""
@@ -165,6 +174,13 @@ class Bound:
 
     def elsewhere(self, state: TaskState, uniform: jax.Array, known: np.ndarray) -> jax.Array:
         return chosen(known, uniform)
+
+    @property
+    def guesses(self) -> bool:
+        return False
+
+    def guess(self, seen: Signals) -> jax.Array:
+        raise NotImplementedError
 
 
 def merged(spec: TaskSpec) -> TaskSpec:

@@ -86,6 +86,11 @@ class Config(Frozen):
     crash_budget: float = Field(
         default=0.01, ge=0, le=1, description="Share of episodes in which the simulator may fail"
     )
+    imitated_iterations: int = Field(
+        default=15,
+        ge=0,
+        description="Iterations that imitate the task's first guess, where it has one",
+    )
     actor: tuple[int, ...] = Field(
         default=(128, 128), description="Hidden layer widths of the policy"
     )

@@ -69,7 +69,9 @@ def train(
         environment.observation_width,
         config.observation_clip,
         config.initial_std,
+        environment.first_guess(),
     )
+    imitated = config.imitated_iterations if environment.task.guesses else 0
     learner, state, progressed, log = _begin(environment, collector, config, context)
 
     def keep() -> None:
@@ -88,7 +90,7 @@ def train(
         mark = perf_counter()
         random = generator(context.seed, "train", "update", iteration)
         order = shuffled(random, config.ppo, config.horizon * config.copies)
-        learner, numbers = update(learner, seen, order)
+        learner, numbers = update(learner, seen, order, iteration < imitated)
         numbers = {name: float(value) for name, value in numbers.items()}
         seconds["update"] += perf_counter() - mark
         _refuse_nonsense(numbers, iteration)

@@ -50,6 +50,7 @@ class Batch(NamedTuple):
     action: jax.Array
     log_prob: jax.Array
     mean: jax.Array
+    guess: jax.Array
     advantage: jax.Array
     target: jax.Array
     weight: jax.Array
@@ -84,8 +85,12 @@ def make_update(
     observation_width: int,
     observation_clip: float,
     widest: float = np.inf,
-) -> Callable[[Learner, Trajectories, np.ndarray], tuple[Learner, dict[str, jax.Array]]]:
-    """Return the jitted update: learner, trajectories, `shuffled` rows -> learner, metrics.
+    guess: Callable[[jax.Array], jax.Array] | None = None,
+) -> Callable[..., tuple[Learner, dict[str, jax.Array]]]:
+    """Return the jitted update: learner, trajectories, `shuffled` rows, imitate=False -> learner, metrics.
+
+    To imitate, the policy learns the actions of `guess` in place of those that paid; the critic learns
+    as ever, so that it knows what the guess is worth when the rewards begin to count.
 
     Args:
         widest: deviation of the exploration noise beyond which entropy is worth nothing: actions end at
@@ -101,7 +106,9 @@ def make_update(
     def value_of(params: Params, stats: Normalizer, observation: jax.Array) -> jax.Array:
         return networks.value(PolicyState(params, stats), network, observation, observation_clip)
 
-    def loss(params: Params, stats: Normalizer, old_std: jax.Array, batch: Batch):
+    def loss(
+        params: Params, stats: Normalizer, old_std: jax.Array, imitate: jax.Array, batch: Batch
+    ):
         mean = mean_of(params, stats, batch.observation)
         log_sigma = networks.log_std(params)
         log_prob = networks.gaussian_log_prob(batch.action, mean, log_sigma)
@@ -114,23 +121,26 @@ def make_update(
         critic = 0.5 * jnp.sum(weight * error**2)
         entropy = jnp.sum(log_sigma + 0.5 * jnp.log(2 * jnp.pi * jnp.e))
         explored = jnp.sum(jnp.minimum(log_sigma, jnp.log(widest)))
-        total = surrogate + config.value_weight * critic - config.entropy * explored
+        away = jnp.sum(weight * jnp.sum((mean - batch.guess) ** 2, axis=-1))
+        actor = jnp.where(imitate, away, surrogate - config.entropy * explored)
+        total = actor + config.value_weight * critic
         kl = jnp.sum(weight * _kl(batch.mean, old_std, mean, log_sigma))
         return total, {"surrogate": surrogate, "value_loss": critic, "entropy": entropy, "kl": kl}
 
     def step(carry, batch: Batch):
-        params, state, rate, stats, old_std = carry
-        gradient, metrics = jax.grad(loss, has_aux=True)(params, stats, old_std, batch)
+        params, state, rate, stats, old_std, imitate = carry
+        gradient, metrics = jax.grad(loss, has_aux=True)(params, stats, old_std, imitate, batch)
         if config.adaptive_rate:
+            before = rate
             slower = metrics["kl"] > 2 * config.target_kl
             faster = metrics["kl"] < config.target_kl / 2
             rate = jnp.where(slower, rate / FASTER, jnp.where(faster, rate * FASTER, rate))
-            rate = jnp.clip(rate, SMALLEST_RATE, LARGEST_RATE)
+            rate = jnp.where(imitate, before, jnp.clip(rate, SMALLEST_RATE, LARGEST_RATE))
         change, state = adam.update(gradient, state, params)
         params = jax.tree.map(lambda p, c: p - rate * c, params, change)
-        return (params, state, rate, stats, old_std), metrics
+        return (params, state, rate, stats, old_std, imitate), metrics
 
-    def update(learner: Learner, seen: Trajectories, order: jax.Array):
+    def update(learner: Learner, seen: Trajectories, order: jax.Array, imitate: jax.Array):
         stats = learner.stats
         value = value_of(learner.params, stats, seen.observation)
         advantage, target = advantages(
@@ -139,24 +149,29 @@ def make_update(
         )  # fmt: skip
         weight = seen.valid.astype(jnp.float32)
         observation = seen.observation[:-1]
+        mean = mean_of(learner.params, stats, observation)
+        actor = observation[..., :observation_width]
         rows = Batch(
             observation,
             seen.action,
             seen.log_prob,
-            mean_of(learner.params, stats, observation),
+            mean,
+            mean
+            if guess is None
+            else jax.lax.cond(imitate, jax.vmap(guess), _no_guess(mean), actor),
             _standardized(advantage, weight),
             target,
             weight,
         )
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
         old_std = networks.log_std(learner.params)
-        carry = (learner.params, learner.optimizer, learner.rate, stats, old_std)
+        carry = (learner.params, learner.optimizer, learner.rate, stats, old_std, imitate)
 
         def minibatch(carry, rows: jax.Array):
             return step(carry, jax.tree.map(lambda x: x[rows], flat))
 
         carry, metrics = jax.lax.scan(minibatch, carry, order)
-        params, state, rate, _, _ = carry
+        params, state, rate, *_ = carry
         # The statistics change after the update, so that the policy that is judged is the policy
         # that acted.
         stats = normalizer.observed(stats, flat.observation, flat.weight)
@@ -168,7 +183,8 @@ def make_update(
         }
         return Learner(params, state, rate, stats), summary
 
-    return jax.jit(update)
+    compiled = jax.jit(update)
+    return lambda learner, seen, order, imitate=False: compiled(learner, seen, order, imitate)
 
 
 def shuffled(random: np.random.Generator, config: Ppo, rows: int) -> np.ndarray:
@@ -179,6 +195,10 @@ def shuffled(random: np.random.Generator, config: Ppo, rows: int) -> np.ndarray:
     size = rows // config.minibatches
     orders = [random.permutation(rows)[: size * config.minibatches] for _ in range(config.epochs)]
     return np.concatenate(orders).reshape(-1, size).astype(np.int32)
+
+
+def _no_guess(actions: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    return lambda _: jnp.zeros_like(actions)
 
 
 def _kl(old_mean: jax.Array, old_log_std: jax.Array, mean: jax.Array, log_std: jax.Array):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from r2s.sim.protocol import Collector
     from r2s.train.loop import Trained
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 DETERMINISM: Literal["bitwise", "tolerance", "statistical"] = "bitwise"
 TOOLS: tuple[str, ...] = ("mujoco", "mujoco-mjx", "jax", "jaxlib", "optax", "onnx", "onnxruntime")
 

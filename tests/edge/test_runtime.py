@@ -25,6 +25,9 @@ from r2s.sim.transport import MujocoTransport
 SCENE = small_arm.scene()
 POLICY = small_arm.policy(of=SCENE)
 DATA = deployment_contract(POLICY.info)
+CLOCK = {
+    "name": "stride", "elements": ["sine", "cosine"], "unit": "1", "kind": "measured", "period_s": 0.3,
+}  # fmt: skip
 CONTRACT = parse_contract(DATA)
 MODEL = load_model(SCENE, "scene.xml")
 WHERE = layout(MODEL, SCENE)
@@ -97,6 +100,31 @@ def test_a_robot_that_lists_its_joints_in_another_order_moves_the_same():
         np.testing.assert_array_equal(a.target, b.target)
 
 
+def test_a_clock_counts_control_periods_since_the_reset_and_is_no_sensor():
+    """Whatever a robot may say of it: the runtime's own count is what the simulator counted."""
+    data = json.loads(json.dumps(DATA))
+    data["observations"].append(CLOCK)
+    contract = parse_contract(data)
+    assert CONTRACT.required == contract.required
+    plain = OnnxPolicy(POLICY.onnx, warmup=1)
+
+    def policy(feed):
+        policy.seen.append(feed.pop("stride")[0])
+        return plain(feed)
+
+    policy.inputs, policy.seen = {**plain.inputs, "stride": (1, 2)}, []
+    controller = Controller(contract, policy, small_arm.JOINTS)
+    values = {"joint_pos": np.zeros(6), "joint_vel": np.zeros(6), "goal_pos": np.zeros(3)}
+    reading = Reading({**values, "stride": np.full(2, 7.0)}, 0.0)
+    for _ in range(2):
+        controller.reset(reading)
+        for _ in range(30):
+            controller.tick(reading, 0.0)
+    angle = 2 * np.pi * np.arange(30) * contract.control_s / CLOCK["period_s"]
+    expected = np.column_stack([np.sin(angle), np.cos(angle)])
+    np.testing.assert_allclose(policy.seen, np.tile(expected, (2, 1)), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [
@@ -121,6 +149,8 @@ def test_a_robot_with_other_joints_is_refused(names, words):
         (lambda d: d["actions"].update(scale=[1.0]), "1 values for 6 joints"),
         (lambda d: d["safety"].update(speed_of_light=1), "unknown safety number"),
         (lambda d: d.update(control_s=0.0), "not positive"),
+        (lambda d: d["observations"][0].update(period_s=1.0), "is no clock"),
+        (lambda d: d["observations"].append({**CLOCK, "period_s": float("nan")}), "not finite"),
         (lambda d: d.pop("home"), "malformed: 'home'"),
     ],
 )

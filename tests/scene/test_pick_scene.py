@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from first_guess import succeeds
 from scene_bodies import TABLE_M, box, place, static, table, thing
 from test_twin_models import model_of
 
@@ -226,3 +227,39 @@ def test_a_lift_is_a_success_and_every_term_says_so(picking, pick):
     assert not bool(pick.advance(tilted, jnp.zeros(0))[1].terminated)  # it turned in the hand
     _, dropped = pick.advance(moment(shut, stood - np.array([0, 0, 0.06])), jnp.zeros(0))
     assert bool(dropped.terminated)
+
+
+def test_the_first_guess_comes_down_closes_and_lifts(picking):
+    assert sum(succeeds(picking, range(6))) >= 4
+
+
+def test_the_first_guess_opens_far_away_and_holds_on_where_it_holds(picking, pick):
+    """Fingers: open on the way, closing around the thing; up once they are told to be half closed."""
+    info = picking.info
+    thing = np.asarray(picking.goals[0]) - LIFT_M * np.asarray(pick.up)
+    joints = np.asarray(picking.goal_configurations[0])
+    measured = dict(zip(info.actions.joints, joints, strict=True))
+    order = info.signal("joint_pos").elements
+
+    def guess(shut: float, off_m: float = 0.0):
+        target = joints.copy()
+        target[pick.fingers] = pick.opened + shut * (pick.closed - pick.opened)
+        at = jnp.float32([measured[name] for name in order])
+        place = thing + np.array([off_m, 0, 0])
+        seen = {
+            "joint_pos": at,
+            "joint_target": target,
+            "object_pos": place,
+            "ee_to_object": place - pick.tip(at),
+            "object_to_goal": LIFT_M * np.asarray(pick.up),
+        }
+        action = np.asarray(pick.guess({k: jnp.float32(v) for k, v in seen.items()}))
+        closing = action[pick.fingers] * np.sign(pick.closed - pick.opened)
+        moved = at[jnp.array([order.index(name) for name in info.actions.joints])]
+        moved = moved + action * np.float32(info.actions.scale)
+        new = jnp.float32([dict(zip(info.actions.joints, moved, strict=True))[n] for n in order])
+        return closing, float((pick.tip(new) - pick.tip(at)) @ pick.up)
+
+    assert np.all(guess(0.0)[0] == 1.0) and abs(guess(0.0)[1]) < 2e-3
+    assert np.all(guess(0.8)[0] == 1.0) and guess(0.8)[1] > 3e-3
+    assert np.all(guess(0.0, off_m=0.1)[0] == -1.0) and guess(0.0, off_m=0.1)[1] > 1e-3

@@ -210,7 +210,7 @@ def test_the_robot_derives_what_the_task_does(scene, contract):
         names = {"joint_pos": 4, "joint_vel": 4, "object_pos": 3, "goal_pos": 3}
         values = {name: random.normal(size=n) for name, n in names.items()}
         memory = {"joint_target": random.normal(size=4), "last_action": random.normal(size=4)}
-        feed = observer.assemble(values, memory)
+        feed = observer.assemble(values, memory, 0.0)
         truth = complete({name: jnp.float32(v) for name, v in {**values, **memory}.items()})
         for name in scene.info.observations:
             np.testing.assert_allclose(feed[name][0], truth[name], atol=2e-6)
@@ -250,3 +250,25 @@ def test_a_trial_of_the_gate_begins_at_a_start_and_is_what_the_robots_runtime_do
 def chance(environment: Environment, number: int):
     """Return the numbers of one control step of 64 copies."""
     return jax.tree.map(lambda x: x[0], environment.host_chance(key(number), 1, 64))
+
+
+def test_the_first_guess_goes_to_its_place_and_rests_once_the_thing_is_there(push):
+    joints = jnp.float32([0.3, -0.6, 1.2, 0.6])
+
+    def guessed(short_of):
+        now = moment(push, short_of=short_of)
+        thing, goal = now.signals["object_pos"], now.state["goal"]
+        tip = push.tip(joints)
+        seen = {
+            **now.signals,
+            "joint_pos": joints,
+            "ee_to_object": thing - tip,
+            "object_to_goal": goal - thing,
+        }
+        action = push.guess(seen)
+        place = push.place(thing, push.flat(goal - thing), tip)
+        moved = push.tip(joints + push.rate.scale * action)
+        return action, float(jnp.linalg.norm(place - tip) - jnp.linalg.norm(place - moved))
+
+    assert guessed(0.15)[1] > 1e-3 and np.abs(guessed(0.15)[0]).max() <= 1.0
+    assert not np.asarray(guessed(0.01)[0]).any()

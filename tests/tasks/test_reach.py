@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from arm_scene import arm_scene
+from first_guess import succeeds
 
 from r2s.artifacts.scene import TaskSpec
 from r2s.core.errors import R2SError
@@ -86,3 +87,16 @@ def test_a_scene_without_goals_is_refused():
     scene = arm_scene(3)
     with pytest.raises(R2SError, match="has 0 goals"):
         bind(replace(scene, goals=scene.goals[:0]))
+
+
+@pytest.mark.parametrize("joints", [3, 4, 6])
+def test_the_first_guess_alone_arrives_nearly_everywhere(joints):
+    """Straight to the goal with few joints and with more than it takes."""
+    assert sum(succeeds(arm_scene(joints, clutter=False), range(12))) >= 11
+
+
+def test_commands_that_are_not_relative_have_no_first_guess():
+    scene = arm_scene(3)
+    actions = scene.info.actions.model_copy(update={"mode": "absolute"})
+    other = replace(scene, info=scene.info.model_copy(update={"actions": actions}))
+    assert bind(scene).guesses and not bind(other).guesses

@@ -109,3 +109,25 @@ def test_entropy_widens_the_noise_to_where_it_began_and_pays_for_no_more():
             state, numbers = step(state, seen._replace(reward=noise), order(i))
         stds[widest] = float(numbers["action_std"])
     assert 0.4 < stds[0.5] < 0.65 < 0.8 < stds[np.inf]
+
+
+def test_imitation_learns_the_guess_and_what_it_is_worth_and_leaves_the_noise_alone():
+    """The rewards ask for half of the first observation; what is imitated is its opposite."""
+    update = make_update(CONFIG, NETWORK, 3, 5.0, guess=lambda seen: -0.5 * seen[:, :1])
+    state = learner()
+    rate, std = float(state.rate), np.exp(networks.log_std(state.params))
+    explained = 0.0
+    for i in range(40):
+        seen = bandit(state.policy, i)
+        paid = seen._replace(reward=seen.observation[:-1, :, 3])
+        state, numbers = update(state, paid, order(i), True)
+        explained = float(numbers["explained_variance"])
+    x = np.random.default_rng(9).uniform(-1, 1, (500, 3)).astype(np.float32)
+    action = networks.action_mean(state.policy, NETWORK, x, 5.0)[:, 0]
+    assert np.sqrt(np.mean((action + 0.5 * x[:, 0]) ** 2)) < 0.03
+    assert explained > 0.5 and float(state.rate) == rate
+    np.testing.assert_array_equal(np.exp(networks.log_std(state.params)), std)
+    begun = error(state.policy)
+    for i in range(40, 80):
+        state, _ = update(state, bandit(state.policy, i), order(i))
+    assert error(state.policy) < 0.7 * begun  # then the rewards count
