@@ -35,6 +35,8 @@ NEEDED = ("joint_pos", "joint_vel", "object_pos", "object_vel", "object_up")
 # has to be to move the thing.
 DISTANCE, WAY = "goal_distance", "way_to_thing"
 CLOSE_M = 0.05  # the last of that way has a slope of its own
+# The first guess comes from ABOVE_M over its place, STEEP times as high as it is aside by more than BESIDE_M.
+ABOVE_M, STEEP, BESIDE_M = 0.12, 4.0, 0.01
 
 
 def approach(task: Moving, moment: Moment) -> jax.Array:
@@ -150,6 +152,11 @@ class Moving(Bound):
     def place(self, thing: jax.Array, to_goal: jax.Array, tip: jax.Array) -> jax.Array:
         """Return where the end effector at `tip` has to be to move the thing; all (3,) [m]."""
         raise NotImplementedError
+
+    def over(self, way: jax.Array, aside: jax.Array) -> jax.Array:
+        """Return the way (3,) to a place, from above as long as the end effector is `aside` [m]."""
+        rise = jnp.minimum(STEEP * jnp.maximum(aside - BESIDE_M, 0.0), ABOVE_M)
+        return way + rise * self.up
 
     def flat(self, vector: jax.Array) -> jax.Array:
         """Return a vector (3,) of the base frame without its height."""

@@ -21,9 +21,7 @@ from r2s.tasks.moving import DISTANCE, WAY, Moving, approach, precision, stillne
 from r2s.tasks.task import Moment, RewardTerm, Signals, action_rate, joint_speed
 
 NEAR_M = 0.02  # so near to where the thing is held, closing is worth something
-# The first guess comes down from ABOVE_M, at first STEEP times as high as it is aside; it lifts once the
-# fingers are told to close by more than SHUT.
-ABOVE_M, STEEP, SHUT = 0.08, 4.0, 0.5
+SHUT = 0.5  # the first guess lifts once the fingers are told to close so far
 
 
 def grasp(task: Pick, moment: Moment) -> jax.Array:
@@ -85,8 +83,7 @@ class Pick(Moving):
         near = length(way) < NEAR_M
         shut = jnp.mean(self.shut(seen["joint_target"])) > SHUT
         holds = shut & (length(way) < 2 * NEAR_M)
-        aside = jnp.maximum(length(self.flat(way)) - NEAR_M / 2, 0.0)
-        down = way + jnp.minimum(STEEP * aside, ABOVE_M) * self.up
+        down = self.over(way, length(self.flat(way)))
         action = self.rate.action(seen, jnp.where(holds, to_goal, down), thing)
         closing = jnp.sign(self.closed - self.opened) * jnp.where(near | holds, 1.0, -1.0)
         return action.at[self.fingers].set(closing)

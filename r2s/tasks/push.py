@@ -24,6 +24,7 @@ from r2s.tasks.task import Moment, RewardTerm, Signals, action_rate, joint_speed
 # pushes. Seen from the side it is off the thing, and above it by as much as it is off: the way there would
 # push the thing aside, and an arm that has come down beside it finds no way around.
 PRESS_M = 0.05
+DOWN_M = 0.03  # so high above that place it is not behind the thing yet, and would come down on it
 
 
 def behind(task: Push, moment: Moment) -> jax.Array:
@@ -71,7 +72,9 @@ class Push(Moving):
         """Return the place (3,) behind the thing [m]."""
         ahead, forth = self.flat(thing - tip), to_goal / length(to_goal)
         aligned = jnp.maximum(jnp.sum(ahead * forth) / length(ahead), 0.0)
-        off = jnp.maximum(self.standoff_m - PRESS_M * aligned, 0.0)
+        high = jnp.sum((tip - thing) * self.up) - self.above_m
+        low = jnp.clip(1.0 - high / DOWN_M, 0.0, 1.0)
+        off = jnp.maximum(self.standoff_m - PRESS_M * aligned * low, 0.0)
         rise = self.above_m + self.standoff_m * (1.0 - aligned)
         return thing - off * forth + rise * self.up
 
@@ -80,9 +83,12 @@ class Push(Moving):
         assert self.rate is not None
         thing, to_goal = seen["object_pos"], self.flat(seen["object_to_goal"])
         tip = thing - seen["ee_to_object"]
-        place = self.place(thing, to_goal, tip)
+        way = self.place(thing, to_goal, tip) - tip
+        along, forth = self.flat(way), to_goal / length(to_goal)
+        ahead = jnp.sum(along * forth)
+        aside = length(along - ahead * forth) + jnp.maximum(-ahead, 0.0)
         left = length(to_goal) > self.number("tolerance_m") / 2
-        return left * self.rate.action(seen, place - tip, thing)
+        return left * self.rate.action(seen, self.over(way, aside), thing)
 
     def lost(self, moment: Moment) -> jax.Array:
         """Has the thing dropped off what it stood on, or toppled?"""

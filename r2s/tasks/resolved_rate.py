@@ -17,7 +17,7 @@ import numpy as np
 from r2s.artifacts.scene import Scene
 from r2s.tasks.task import Signals
 
-SHARE = 0.15  # of the way that is left, each control step: joints follow their targets late
+SHARE = 0.25  # of the way that is left, each control step: joints follow their targets late
 DAMPING_M = 0.03  # singular directions that move the end effector less than this per radian fade
 
 
