@@ -138,6 +138,21 @@ def test_an_accelerators_number_of_copies_is_for_accelerators():
         assert resolved(Config(copies=7), engine, "reach").copies == 7
 
 
+def test_evaluations_of_long_episodes_cost_a_share_of_the_training():
+    def share(task: str) -> tuple[int, float]:
+        kind, config = task_kind(task), resolved(Config(), "cpu", task)
+        steps = kind.spec.parameters["episode_s"] * kind.control_hz * config.evaluation_episodes
+        return config.evaluation_episodes, steps / (
+            config.copies * config.horizon * config.evaluate_every
+        )
+
+    assert share("reach")[0] == 256 and share("reach")[1] < 0.25
+    episodes, cost = share("velocity")
+    assert 64 <= episodes < 256 and cost == pytest.approx(0.25, abs=0.01)
+    assert resolved(Config(evaluate_every=1), "cpu", "velocity").evaluation_episodes == 64
+    assert resolved(Config(evaluation_episodes=7), "cpu", "velocity").evaluation_episodes == 7
+
+
 def test_exploration_is_chosen_for_the_task_unless_told():
     pick, reach = (resolved(Config(), "cpu", task) for task in ("pick", "reach"))
     assert pick.ppo.entropy == task_kind("pick").entropy < reach.ppo.entropy
