@@ -347,7 +347,7 @@ class Environment:
     def first_guess(self) -> Callable[[jax.Array], jax.Array] | None:
         """Return f: observations (n, d) -> actions (n, a) that the task would begin with, or None."""
         task = self.task
-        if not task.guesses:
+        if not getattr(task, "guesses", False):  # a user's own may not know the word
             return None
         names = self.info.observations
         ends = np.cumsum([self.info.signal(name).width for name in names])[:-1].tolist()

@@ -18,20 +18,23 @@ from scipy.spatial.transform import Rotation
 from r2s.artifacts.scene import Scene, TaskSpec
 from r2s.core.errors import R2SError
 from r2s.tasks import reach
-from r2s.tasks.kinematics import chain_axes, length, turn_to
+from r2s.tasks.kinematics import chain_axes, length, quat_axes, turn_to
 from r2s.tasks.reach import Reach
+from r2s.tasks.resolved_rate import ResolvedRate
 from r2s.tasks.task import (
     Bound,
     Draws,
     Judgement,
     Moment,
     RewardTerm,
+    Signals,
     Start,
     TaskState,
     known_joints,
 )
 
 TURN = "goal_turn"  # [rad], added to a moment's signals once, for all terms
+LEVER_M = 0.1  # the first guess turns by a radian as readily as it moves so far
 FACING_RAD = 0.8  # where the pull towards the goal's orientation has fallen to a quarter
 
 
@@ -73,6 +76,7 @@ class Pose(Bound):
     turns: np.ndarray  # (n, 4) float32, wxyz: orientation of each goal in the robot base frame
     # Joint positions of `joint_pos` -> (3, 3), the end effector's axes, one a row, robot base frame.
     axes: Callable[[jax.Array], jax.Array]
+    rate: ResolvedRate | None
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Pose:
@@ -98,7 +102,12 @@ class Pose(Bound):
         frames = np.asarray(jax.vmap(axes)(joints)).swapaxes(1, 2)
         turns = Rotation.from_matrix(frames).as_quat(canonical=True, scalar_first=True)
         low, high, turns = position.low, position.high, turns.astype(np.float32)
-        return cls(spec, info.control_s, low, high, position, turns, axes)
+
+        def frame(joints: jax.Array) -> jax.Array:
+            return jnp.append(position.tip(joints), LEVER_M * axes(joints))
+
+        rate = ResolvedRate.of(scene, frame, position.goals)
+        return cls(spec, info.control_s, low, high, position, turns, axes, rate)
 
     @property
     def draws(self) -> Draws:
@@ -125,6 +134,17 @@ class Pose(Bound):
 
     def start(self, uniform: jax.Array, home: Start, state: TaskState) -> Start:
         return self.reach.start(uniform, home, state)
+
+    @property
+    def guesses(self) -> bool:
+        return self.rate is not None
+
+    def guess(self, seen: Signals) -> jax.Array:
+        """Return the action (a,) that goes and turns straight to the goal."""
+        assert self.rate is not None
+        turn = quat_axes(seen["goal_quat"]) - self.axes(seen["joint_pos"])
+        way = jnp.append(seen["ee_to_goal"], LEVER_M * turn)
+        return self.rate.action(seen, way, seen["goal_pos"])
 
     def error(self, moment: Moment) -> jax.Array:
         """Return the distance from end effector to goal [m]."""

@@ -24,22 +24,22 @@ DAMPING_M = 0.03  # singular directions that move the end effector less than thi
 @dataclass(frozen=True)
 class ResolvedRate:
     """Attributes:
-    tip: joint positions of `joint_pos` -> (3,) metres, robot base frame.
+    moved: joint positions of `joint_pos` -> (k,) metres, what shall go somewhere; robot base frame.
     rows: (a,) where the action's joints are in `joint_pos`.
-    moves: (a,) 1 for joints of the chain, 0 for others.
+    chain: (a,) 1 for joints of the chain, 0 for others.
     scale: (a,) what an action of 1 changes [rad or m].
     postures: (4, a): a place (x, y, z, 1) times this is the posture there; least squares of the scene's.
     """
 
-    tip: Callable[[jax.Array], jax.Array]
+    moved: Callable[[jax.Array], jax.Array]
     rows: np.ndarray
-    moves: np.ndarray
+    chain: np.ndarray
     scale: np.ndarray
     postures: np.ndarray
 
     @classmethod
     def of(
-        cls, scene: Scene, tip: Callable[[jax.Array], jax.Array], places: np.ndarray
+        cls, scene: Scene, moved: Callable[[jax.Array], jax.Array], places: np.ndarray
     ) -> ResolvedRate | None:
         """Return it for an arm whose actions are relative; None for others.
 
@@ -52,7 +52,7 @@ class ResolvedRate:
             return None
         rows = np.column_stack([places, np.ones(len(places))])
         return cls(
-            tip,
+            moved,
             np.array([order.index(name) for name in actions.joints]),
             np.array([name in info.chain.joints for name in actions.joints], np.float32),
             np.asarray(actions.scale, np.float32),
@@ -60,12 +60,12 @@ class ResolvedRate:
         )
 
     def action(self, seen: Signals, way: jax.Array, place: jax.Array) -> jax.Array:
-        """Return the action (a,) that moves the end effector along `way` (3,) [m], to `place` (3,)."""
+        """Return the action (a,) that moves what is `moved` along `way` (k,) [m], at `place` (3,)."""
         joints = seen["joint_pos"]
-        jacobian = jax.jacfwd(self.tip)(joints)[:, self.rows] * self.moves
-        damped = jacobian @ jacobian.T + DAMPING_M**2 * jnp.eye(3)
-        away = self.moves * (jnp.append(place, 1.0) @ self.postures - joints[self.rows])
-        # The posture's own motion of the end effector is taken back.
-        step = away + jacobian.T @ jnp.linalg.solve(damped, way - jacobian @ away)
+        jacobian = jax.jacfwd(self.moved)(joints)[:, self.rows] * self.chain
+        away = self.chain * (jnp.append(place, 1.0) @ self.postures - joints[self.rows])
+        # The least squares of |J step - way| and, where that leaves it free, |step - away|.
+        damped = jacobian.T @ jacobian + DAMPING_M**2 * jnp.eye(len(away))
+        step = away + jnp.linalg.solve(damped, jacobian.T @ (way - jacobian @ away))
         wanted = SHARE * step / self.scale
         return wanted / jnp.maximum(1.0, jnp.max(jnp.abs(wanted)))

@@ -86,6 +86,14 @@ def checked(bound: Task, user: UserTask, scene: Scene) -> Task:
     with running(user, "error", there):
         error: Any = jax.eval_shape(bound.error, moment)
     _expect_scalar(name, "error", error)
+    if getattr(bound, "guesses", False):
+        seen = {each: numbers(info.signal(each).width) for each in info.observations}
+        with running(user, "guess", f"observed: {', '.join(seen)}"):
+            guess: Any = jax.eval_shape(bound.guess, seen)
+        if getattr(guess, "shape", None) != joints.shape:
+            raise _wrong(
+                name, "guess", _described(guess), f"an action of {joints.shape[0]} numbers"
+            )
     return bound
 
 

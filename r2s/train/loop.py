@@ -63,15 +63,16 @@ def train(
     seconds = {"physics": 0.0, "update": 0.0, "evaluate": 0.0}
     collector = make_collector(config.copies)
     judge = Judge(environment, make_collector, collector, config, context.seed)
+    guess = environment.first_guess()
     update = make_update(
         config.ppo,
         environment.network,
         environment.observation_width,
         config.observation_clip,
         config.initial_std,
-        environment.first_guess(),
+        guess,
     )
-    imitated = config.imitated_iterations if environment.task.guesses else 0
+    imitated = config.imitated_iterations if guess else 0
     learner, state, progressed, log = _begin(environment, collector, config, context)
 
     def keep() -> None:

@@ -22,6 +22,7 @@ from scipy.spatial import cKDTree
 
 from r2s.core.errors import R2SError
 from r2s.tasks.kinematics import chain_position
+from r2s.tasks.resolved_rate import ResolvedRate
 from r2s.tasks.task import (
     Bound,
     Draws,
@@ -68,6 +69,7 @@ class Wipe(Bound):
     # What `bind` makes of a scene, once.
     lines: np.ndarray  # (n, POINTS, 3) float32, metres, robot base frame
     tip: object  # joint positions -> end effector (3,), metres, robot base frame
+    rate: object  # moves the end effector straight to a point
 
     @classmethod
     def bind(cls, spec, scene):
@@ -84,7 +86,8 @@ class Wipe(Bound):
             raise R2SError("MY-WIPE-001", reason, remedy="r2s build-scene --goals 3000")
         low, high = joint_limits(scene.info)
         tip = chain_position(scene.info.chain, scene.info.signal("joint_pos").elements)
-        return cls(spec, scene.info.control_s, low, high, lines, tip)
+        rate = ResolvedRate.of(scene, tip, goals)
+        return cls(spec, scene.info.control_s, low, high, lines, tip, rate)
 
     @property
     def draws(self):
@@ -110,6 +113,13 @@ class Wipe(Bound):
     def start(self, uniform, home, state):
         """Where the episode of memory `state` begins: near the home pose."""
         return self.near_home(uniform, home)
+
+    # Optional: an action to begin with, of what the policy observes. Training imitates it first, so that
+    # exploration starts from arms that arrive; without `guesses` it starts from arms that twitch.
+    guesses = True
+
+    def guess(self, seen):
+        return self.rate.action(seen, seen["ee_to_goal"], seen["goal_pos"])
 
     def error(self, moment):
         """How far this moment is from what is wanted: metres to the next point."""

@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from arm_scene import arm_chain, arm_scene
+from arm_scene import HOME, arm_chain, arm_scene
 from scipy.spatial.transform import Rotation
 
 from r2s.core.errors import R2SError
 from r2s.edge import kinematics as edge
-from r2s.tasks.kinematics import chain_axes, quat_axes, turn_to
+from r2s.tasks.kinematics import chain_axes, length, quat_axes, turn_to
 from r2s.tasks.specs import POSE
 from r2s.tasks.task import Moment, bind
 
@@ -106,3 +107,25 @@ def test_goals_without_configurations_are_refused(scene):
     with pytest.raises(R2SError, match="0 configurations") as caught:
         bind(replace(scene, goal_configurations=scene.goal_configurations[:0]))
     assert caught.value.code == "R2S-TASK-005"
+
+
+def test_the_first_guess_arrives_turned_as_the_goal_says():
+    """Without dynamics, from home to the poses of known configurations."""
+    made = arm_scene(JOINTS, clutter=False)
+    task = bind(replace(made, info=made.info.model_copy(update={"task": POSE})))
+    scale = jnp.float32(made.info.actions.scale)
+
+    def ends(quat, goal):
+        def step(joints, _):
+            seen = {"joint_pos": joints, "goal_quat": quat, "goal_pos": goal}
+            seen["ee_to_goal"] = goal - task.reach.tip(joints)
+            return joints + scale * task.guess(seen), None
+
+        joints = jax.lax.scan(step, jnp.float32(HOME), None, length=task.episode_steps)[0]
+        turn = turn_to(task.axes(joints), quat)
+        return length(goal - task.reach.tip(joints)), jnp.arctan2(length(turn[:3]), turn[3])
+
+    rows = slice(0, 60)
+    away, turned = jax.jit(jax.vmap(ends))(task.turns[rows], task.reach.goals[rows])
+    there = (away < task.number("tolerance_m")) & (turned < task.number("tolerance_rad"))
+    assert there.mean() > 0.7

@@ -187,3 +187,15 @@ def test_a_config_checks_a_text_without_running_it():
     assert known(ran) == ran
     hidden = UserTask(name="Wipe", text="import os_path_of_mine\nclass Wipe:\n  pass\n")
     assert told(lambda: known(hidden), UsageError).code == "R2S-TASK-023"
+
+
+def test_a_tasks_own_first_guess_is_used_and_its_shape_checked():
+    whole = bind(scene_with(changed()))
+    assert whole.guesses
+    half = changed(("return self.rate.action(seen, ", "return 2 * self.rate.action(seen, "))
+    assert bind(scene_with(half)).guesses
+    with pytest.raises(R2SError, match="guess of task Wipe gives") as caught:
+        bind(scene_with(changed(('seen["goal_pos"])\n', 'seen["goal_pos"])[:2]\n'))))
+    assert caught.value.code == "R2S-TASK-028"
+    without = changed(("    guesses = True\n", "    guesses = False\n"))
+    assert not bind(scene_with(without)).guesses
