@@ -172,10 +172,10 @@ class TaskKind:
         discount: worth of the next step's reward.
         entropy: reward for keeping to explore. At a tenth of the usual a 7-axis arm settled for one way
             around its base and missed the goals behind; with any an arm does not stay at a thing.
-        initial_std: exploration noise at the start, of action's 1.
+        initial_std: exploration noise at the start, of action's 1. With 0.3 most legs that begin with
+            a trot fall at first, with half of it few.
         copies: copies to train with, by device. Chosen on the 2-core reference machine: small batches
-            learn a reach with the fewest steps, a gait needs the variety of many copies; an
-            accelerator is idle below a few thousand.
+            learn with the fewest steps; an accelerator is idle below a few thousand.
     """
 
     spec: TaskSpec
