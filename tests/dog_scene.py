@@ -19,26 +19,28 @@ JOINTS = tuple(f"{corner}_{joint}" for corner in CORNERS for joint in AXES)
 HEIGHT_M, STRIDE_S, TIMESTEP_S, CONTROL_S = 0.25, 0.3, 0.005, 0.02
 
 
-def _leg(name: str, x: float, y: float) -> str:
+def _leg(name: str, x: float, y: float, feet: bool) -> str:
     def joint(kind: str) -> str:
         full = f"robot/{name}_{kind}"
         return f'<joint name="{full}" axis="{AXES[kind]}" range="-2.5 2.5" damping="0.1" armature="0.01"/>'
+
+    at = 'pos="0 0 -0.15"'
+    ball = f'<geom name="robot/{name}_foot" type="sphere" size="0.02" mass="0.02" {"" if feet else at}/>'
+    foot = f'<body name="robot/{name}_foot" {at}>{ball}</body>' if feet else ball
 
     return f"""
       <body name="robot/{name}_thigh" pos="{x} {y} 0">{joint("roll")}{joint("hip")}
         <geom type="capsule" size="0.015" fromto="0 0 0 0 0 -0.15" mass="0.3" contype="0" conaffinity="0"/>
         <body name="robot/{name}_shin" pos="0 0 -0.15">{joint("knee")}
           <geom type="capsule" size="0.012" fromto="0 0 0 0 0 -0.15" mass="0.1" contype="0" conaffinity="0"/>
-          <body name="robot/{name}_foot" pos="0 0 -0.15">
-            <geom name="robot/{name}_foot" type="sphere" size="0.02" mass="0.02"/>
-          </body>
+          {foot}
         </body>
       </body>"""
 
 
-def dog_xml() -> str:
+def dog_xml(feet: bool = True) -> str:
     """Return the training MJCF."""
-    legs = "".join(_leg(name, *corner) for name, corner in CORNERS.items())
+    legs = "".join(_leg(name, *corner, feet) for name, corner in CORNERS.items())
     motors = "".join(
         f'<position name="robot/{n}" joint="robot/{n}" kp="60" kv="1.5" forcerange="-15 15"/>'
         for n in JOINTS
@@ -75,9 +77,13 @@ def dog_xml() -> str:
     </mujoco>"""
 
 
-def dog_scene() -> Scene:
-    """Return the whole Scene, without randomization."""
-    xml = dog_xml()
+def dog_scene(feet: bool = True) -> Scene:
+    """Return the whole Scene, without randomization.
+
+    Args:
+        feet: as bodies of their own; else balls at the end of the shins, as in many MJCF files.
+    """
+    xml = dog_xml(feet)
     model = mujoco.MjModel.from_xml_string(xml)
     joints = tuple(
         Joint(
@@ -117,7 +123,7 @@ def dog_scene() -> Scene:
     )  # fmt: skip
     robot = RobotInfo(
         name="testdog", kind="quadruped", base="floating", base_body="trunk", joints=joints,
-        actuators=JOINTS, feet=tuple(f"{corner}_foot" for corner in CORNERS), imu_site="imu",
+        actuators=JOINTS, feet=tuple(f"{corner}_{'foot' if feet else 'shin'}" for corner in CORNERS), imu_site="imu",
         base_height_m=HEIGHT_M, mass_kg=5.7, source_format="mjcf",
     )  # fmt: skip
     info = SceneInfo(

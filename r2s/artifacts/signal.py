@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from r2s.artifacts.base import Frozen
 
@@ -34,11 +34,11 @@ class Signal(Frozen):
             `projected_gravity` (from `base_quat`), `goal_direction` (from `base_pos`, `base_quat` and
             `goal_pos`), `laser_nearness` (from `laser_ranges`). Else "".
         sensors: MJCF sensor names whose data, concatenated, is this signal; empty where the signal is
-            not a sensor (commands, last action, derived).
+            not a sensor (commands, last action, clocks, derived).
         noise_sigma: standard deviation of the sensor's noise, in `unit`.
         latency_s: (low, high) delay of the measurement [s].
-        period_s: of a clock, else 0: sine and cosine of the time since the policy began, in turns of this
-            period. The runtime and the simulator count it themselves.
+        period_s: of a clock, else 0: sine and cosine of the time since the episode began or the runtime was
+            started, in turns of this period. The runtime and the simulator count it themselves.
     """
 
     name: str
@@ -50,11 +50,25 @@ class Signal(Frozen):
     sensors: tuple[str, ...] = ()
     noise_sigma: float = 0.0
     latency_s: tuple[float, float] = (0.0, 0.0)
-    period_s: float = 0.0
+    period_s: float = Field(default=0.0, ge=0.0)
 
     @property
     def width(self) -> int:
         return len(self.elements)
+
+    @property
+    def is_clock(self) -> bool:
+        return self.period_s > 0.0
+
+    @model_serializer(mode="wrap")
+    def _as_before_there_were_clocks(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Only clocks have a period: policies and scenes without one keep their bytes."""
+        data = handler(self)
+        if not self.is_clock:
+            del data["period_s"]
+        return data
 
     @model_validator(mode="after")
     def _derived_says_how(self) -> Signal:

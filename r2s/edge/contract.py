@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import EdgeError
 
-# Signals the runtime itself remembers; all other measured ones come from the robot.
+# Signals the runtime itself remembers; all other measured ones but clocks come from the robot.
 REMEMBERED = ("joint_target", "last_action")
 TIP = "ee_pos"  # the end effector's position, from the joints along the chain
 # Vectors from one point to another.
@@ -51,6 +51,10 @@ class SignalSpec:
     frame: str = ""
     derivation: str = ""
     period_s: float = 0.0
+
+    @property
+    def is_clock(self) -> bool:
+        return self.period_s != 0.0
 
     @property
     def of_joints(self) -> bool:
@@ -152,7 +156,7 @@ class Contract:
         """Names of the signals the robot must deliver every tick."""
         names = ["joint_pos"]
         for signal in self.observations:
-            if signal.period_s:
+            if signal.is_clock:
                 continue
             wanted = SOURCES[signal.derivation] if signal.kind == "derived" else (signal.name,)
             names += [name for name in wanted if name not in (*names, *REMEMBERED)]
@@ -244,7 +248,8 @@ def _check_names(joints, observations, limits, gains, home, chain) -> None:
                 f"signal {signal.name!r} is derived by the unknown {signal.derivation!r}",
                 f"known: {', '.join(SOURCES)}",
             )
-        if signal.period_s and (signal.kind != "measured" or len(signal.elements) != 2):
+        fits = signal.kind == "measured" and len(signal.elements) == 2 and signal.period_s > 0
+        if signal.is_clock and not fits:
             raise _names(f"signal {signal.name!r} is no clock", "a clock has a sine and a cosine")
         if signal.name in REMEMBERED and set(signal.elements) - set(joints):
             odd = sorted(set(signal.elements) - set(joints))[0]

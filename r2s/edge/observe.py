@@ -89,7 +89,7 @@ class Observer:
 
     def _vector(self, signal: SignalSpec, values, memory, clock_s: float) -> np.ndarray:
         name = signal.name
-        if signal.period_s:
+        if signal.is_clock:
             return phase(clock_s, signal.period_s)
         if name in self._memory_orders:
             return memory[name][self._memory_orders[name]]

@@ -19,7 +19,7 @@ from r2s.core.errors import GateFailed, R2SError
 from r2s.core.seeds import derive_seed
 from r2s.export.targets import Target, find_target
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 DETERMINISM = "bitwise"
 TOOLS = ("mujoco", "onnxruntime", "numpy")
 

@@ -28,6 +28,7 @@ ABSOLUTE_SHARE, ABSOLUTE_RAD = 0.8, 0.5
 # A stride is so many times as long as a pendulum of the legs' length takes for a radian: 0.3 s for a
 # quadruped of 30 cm, 0.5 s for a humanoid.
 STRIDE, GRAVITY_M_S2 = 1.8, 9.81
+LEAST_LEG_M = 0.05  # a base frame on the ground says nothing of how long the legs are
 LIMIT_MARGIN = 0.01  # share of a joint's range kept free at both ends
 
 
@@ -241,7 +242,7 @@ def velocity_vocabulary(robot: RobotInfo, control_s: float) -> Vocabulary:
     names = (
         "base_ang_vel", "projected_gravity", "joint_pos", "joint_vel", "last_action", "command_velocity",
     )  # fmt: skip
-    if len(robot.feet) > 1:
+    if len(robot.feet) > 1 and robot.base_height_m > LEAST_LEG_M:
         stride_s = round(STRIDE * (robot.base_height_m / GRAVITY_M_S2) ** 0.5, 3)
         gait = Signal(
             name="gait_phase", elements=("sine", "cosine"), unit="1", kind="measured",

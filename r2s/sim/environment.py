@@ -457,7 +457,7 @@ class Environment:
                 state.steps * self.info.control_s, signal.period_s
             )
             for signal in self.info.signals
-            if signal.period_s
+            if signal.is_clock
         }
         own |= jax.vmap(self.task.commands)(state.task)
         measured = {**self._measured(state, noise), **own}

@@ -1,11 +1,12 @@
 """A first guess of how to walk: feet are lifted in turn and, on the ground, pushed against the way wanted.
 
-Open loop, from the legs' Jacobians at the home pose: a quadruped trots, a biped marches, a hexapod walks on
-tripods. It knows nothing of balance. A policy that begins with it explores steps instead of falls.
+One foot a leg, open loop, from the Jacobians at the home pose: a quadruped trots, a biped marches, a hexapod
+walks on tripods. It knows nothing of balance. A policy that begins with it explores steps instead of falls.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import jax
@@ -23,12 +24,14 @@ DRIVE = 1.1  # feet slip: how much faster they are pushed than the base should m
 # A foot's turn counts so much less than its way [m/rad]: legs with three joints have no say in it.
 TURN_WEIGHT = 0.02
 DAMPING = 1e-4
+SOLE_M = 0.005  # what is lowest, up to so much
+CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True)
 class Gait:
     """Attributes:
-    places: (f, 2) metres: the feet, ahead and left of the base's middle.
+    places: (f, 2) metres: the feet's soles, ahead and left of the base's middle.
     turns: (f,) 1, or -1 for the feet that are lifted in the other half of a stride.
     joints_per_m: (f, a, 3) rad per metre that a foot moves ahead, left and up in the base's frame.
     lift_m: how high a foot is lifted.
@@ -43,28 +46,34 @@ class Gait:
 
     @classmethod
     def of(cls, scene: Scene, stride_s: float) -> Gait | None:
-        """Return the gait of the scene's robot; None for fewer than two feet."""
+        """Return the gait of the scene's robot; None unless an even number of legs can take turns."""
         info = scene.info
-        if len(info.robot.feet) < 2:
-            return None
         model = load_model(scene)
         where = layout(model, scene)
         data = mujoco.MjData(model)
         data.qpos[:] = where.home_qpos
         mujoco.mj_forward(model, data)
-        frame = data.xmat[where.base_body].reshape(3, 3)
         joints = [model.joint(ROBOT_PREFIX + name).dofadr[0] for name in info.actions.joints]
-        feet = [model.body(ROBOT_PREFIX + name).id for name in info.robot.feet]
-        places = (data.xpos[feet] - data.subtree_com[where.base_body]) @ frame
+        frame = data.xmat[where.base_body].reshape(3, 3)
+        legs: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        for name in info.robot.feet:
+            foot = model.body(ROBOT_PREFIX + name).id
+            sole = _sole(model, data, foot)
+            jacobian = _jacobian(model, data, foot, sole, frame)[:, joints]
+            driven = tuple(map(int, np.flatnonzero(np.abs(jacobian).max(axis=0) > 1e-9)))
+            legs.setdefault(driven, (sole, jacobian))  # heel and toe are one leg
+        if len(legs) < 2 or len(legs) % 2:
+            return None
+        soles, jacobians = (np.stack(each) for each in zip(*legs.values(), strict=True))
+        places = (soles - data.subtree_com[where.base_body]) @ frame
         # Neighbours around the base take turns.
         around = np.argsort(np.arctan2(places[:, 1], places[:, 0]))
-        turns = np.ones(len(feet))
+        turns = np.ones(len(places))
         turns[around[1::2]] = -1.0
-        ways = np.stack([_joints_per_m(model, data, foot, joints, frame) for foot in feet])
         return cls(
             places[:, :2].astype(np.float32),
             turns.astype(np.float32),
-            ways.astype(np.float32),
+            np.stack([_joints_per_m(each) for each in jacobians]).astype(np.float32),
             LIFT * info.robot.base_height_m,
             stride_s,
         )
@@ -90,10 +99,27 @@ class Gait:
         return jnp.einsum("fad,fd->a", self.joints_per_m, moved)
 
 
-def _joints_per_m(model, data, foot: int, joints: list[int], frame: np.ndarray) -> np.ndarray:
-    """Return (a, 3): the damped least squares of a foot's Jacobian, turns hardly counted."""
+def _sole(model: mujoco.MjModel, data: mujoco.MjData, foot: int) -> np.ndarray:
+    """Return the middle of a foot's lowest face, edge or corner (3,), world frame [m]."""
+    first, count = model.body_geomadr[foot], model.body_geomnum[foot]
+    corners = [data.xpos[foot][None]]
+    for geom in range(first, first + count):
+        if model.geom_contype[geom] or model.geom_conaffinity[geom]:
+            middle, half = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
+            turn = data.geom_xmat[geom].reshape(3, 3)
+            corners.append(data.geom_xpos[geom] + (middle + CORNERS * half) @ turn.T)
+    points = np.concatenate(corners[1:] or corners)
+    return points[points[:, 2] < points[:, 2].min() + SOLE_M].mean(axis=0)
+
+
+def _jacobian(model, data, foot: int, sole: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Return (6, nv): how a foot's sole moves and, less counted, turns; base frame."""
     ways, turns = np.zeros((3, model.nv)), np.zeros((3, model.nv))
-    mujoco.mj_jacBody(model, data, ways, turns, foot)
-    jacobian = np.concatenate([frame.T @ ways, TURN_WEIGHT * frame.T @ turns])[:, joints]
+    mujoco.mj_jac(model, data, ways, turns, sole, foot)
+    return np.concatenate([frame.T @ ways, TURN_WEIGHT * frame.T @ turns])
+
+
+def _joints_per_m(jacobian: np.ndarray) -> np.ndarray:
+    """Return (a, 3): the damped least squares of a foot's (6, a) Jacobian for its three ways."""
     damped = jacobian @ jacobian.T + DAMPING * np.eye(6)
     return jacobian.T @ np.linalg.inv(damped)[:, :3]

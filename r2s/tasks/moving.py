@@ -106,9 +106,10 @@ class Moving(Bound):
         far_m = float(np.mean(np.linalg.norm(goals - at_home, axis=1)))
         # The end effector at the things, and these where they stand, in the world.
         hands = info.to_world(np.asarray(jax.lax.map(tip, jnp.asarray(known_joints(scene)))))
-        lifted = info.to_world(goals)[:, 2] - spec.parameters.get("lift_m", 0.0)
+        lift_m = spec.parameters.get("lift_m", 0.0)
+        lifted = info.to_world(goals)[:, 2] - lift_m
         above_m = float(np.median(hands[:, 2] - lifted))
-        things = goals - spec.parameters.get("lift_m", 0.0) * up
+        things = goals - lift_m * up
         rate = ResolvedRate.of(scene, tip, things)
         shared = (spec, info.control_s, low, high, goals, starts, tip, up, far_m, above_m, rate)
         return cls(*shared, **cls.learnt(scene, hands))
@@ -120,7 +121,7 @@ class Moving(Bound):
         Args:
             hands: (n, 3) metres, world frame: the end effector where the scene has it ready at each start.
         """
-        raise NotImplementedError
+        return {}
 
     @property
     def draws(self) -> Draws:

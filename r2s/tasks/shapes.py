@@ -30,7 +30,7 @@ def given_signals(info: SceneInfo) -> dict[str, int]:
         signal.name: signal.width
         for signal in info.signals
         if signal.kind == "measured"
-        and not (signal.sensors or signal.period_s or signal.name in COMMAND_SIGNALS)
+        and not (signal.sensors or signal.is_clock or signal.name in COMMAND_SIGNALS)
     }
 
 

@@ -4,8 +4,8 @@ Success: the episode ends without a fall, and the episode's mean errors of the p
 and of the yaw rate [rad/s] are below their limits.
 
 Nobody drives a robot into a wall: a command that would leave the free floor (the scene's spawns say where
-that is) is turned inwards. Nor do they ask for what no robot can do: commands begin at rest and change as
-fast as teleoperation and navigation let them, not in steps.
+that is) is turned inwards. Nor should they ask for what no robot can do: commands begin at rest and change at
+most by `command_m_s2` and `command_rad_s2`, as navigation stacks and teleoperation nodes are set to.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Velocity(Bound):
     home_height_m: float
     home_joints: np.ndarray  # in the order of `joint_pos`
     action_scale: np.ndarray
-    gait: Gait | None
+    gait: Gait | None  # of legs whose clock the policy sees
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Velocity:
@@ -142,7 +142,7 @@ class Velocity(Bound):
             info.robot.base_height_m,
             home_joints(info),
             np.asarray(info.actions.scale, np.float32),
-            Gait.of(scene, info.signal(GAIT).period_s) if GAIT in names else None,
+            Gait.of(scene, info.signal(GAIT).period_s) if GAIT in info.observations else None,
         )
 
     @property

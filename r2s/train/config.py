@@ -89,7 +89,7 @@ class Config(Frozen):
     imitated_iterations: int = Field(
         default=15,
         ge=0,
-        description="Iterations that imitate the task's first guess, where it has one",
+        description="Iterations, at most half, that imitate the task's first guess, where it has one",
     )
     actor: tuple[int, ...] = Field(
         default=(128, 128), description="Hidden layer widths of the policy"
@@ -112,7 +112,7 @@ class Config(Frozen):
 
 
 # An evaluation on the CPU: a rate of 0.95 is known to +-0.03 from the most episodes and to +-0.05 from the
-# fewest, which long ones are held to: it costs no more than a quarter of the training between two.
+# fewest. Between the two it costs a quarter of the training steps in between, at the task's usual length.
 MOST_EVALUATION_EPISODES, LEAST_EVALUATION_EPISODES, EVALUATION_SHARE = 256, 64, 0.25
 
 

@@ -72,7 +72,7 @@ def train(
         config.initial_std,
         guess,
     )
-    imitated = config.imitated_iterations if guess else 0
+    imitated = min(config.imitated_iterations, config.iterations // 2) if guess else 0
     learner, state, progressed, log = _begin(environment, collector, config, context)
 
     def keep() -> None:

@@ -125,7 +125,8 @@ def make_update(
         actor = jnp.where(imitate, away, surrogate - config.entropy * explored)
         total = actor + config.value_weight * critic
         kl = jnp.sum(weight * _kl(batch.mean, old_std, mean, log_sigma))
-        return total, {"surrogate": surrogate, "value_loss": critic, "entropy": entropy, "kl": kl}
+        metrics = {"surrogate": surrogate, "value_loss": critic, "entropy": entropy, "kl": kl}
+        return total, metrics | {"imitation": jnp.where(imitate, away, 0.0)}
 
     def step(carry, batch: Batch):
         params, state, rate, stats, old_std, imitate = carry

@@ -144,6 +144,7 @@ def search_success(
     config = Config(
         engine="cpu", copies=copies, iterations=10**6, checkpoint_every=10**6, evaluate_every=EVALUATE_EVERY,
         target_success=SEEN, target_times=1, patience=10**6,
+        imitated_iterations=0,  # what is asked is whether the rewards lead there
     )  # fmt: skip
     config = resolved(config, "cpu", kind)
     begun, rate, iterations = 0.0, 0.0, 0

@@ -20,7 +20,7 @@ from r2s.core.seeds import derive_seed
 from r2s.validate.scenarios import Scenario, scenarios
 from r2s.validate.statistics import clopper_pearson, judge, overall
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 DETERMINISM = "bitwise"
 NO_EFFECT = ("threads",)
 TOOLS = ("mujoco", "onnxruntime", "jax", "numpy", "scipy")

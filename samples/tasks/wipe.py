@@ -116,7 +116,9 @@ class Wipe(Bound):
 
     # Optional: an action to begin with, of what the policy observes. Training imitates it first, so that
     # exploration starts from arms that arrive; without `guesses` it starts from arms that twitch.
-    guesses = True
+    @property
+    def guesses(self):
+        return self.rate is not None
 
     def guess(self, seen):
         return self.rate.action(seen, seen["ee_to_goal"], seen["goal_pos"])

@@ -197,5 +197,5 @@ def test_a_tasks_own_first_guess_is_used_and_its_shape_checked():
     with pytest.raises(R2SError, match="guess of task Wipe gives") as caught:
         bind(scene_with(changed(('seen["goal_pos"])\n', 'seen["goal_pos"])[:2]\n'))))
     assert caught.value.code == "R2S-TASK-028"
-    without = changed(("    guesses = True\n", "    guesses = False\n"))
+    without = changed(("return self.rate is not None", "return False"))
     assert not bind(scene_with(without)).guesses
