@@ -123,7 +123,8 @@ def dog_scene(feet: bool = True) -> Scene:
     )  # fmt: skip
     robot = RobotInfo(
         name="testdog", kind="quadruped", base="floating", base_body="trunk", joints=joints,
-        actuators=JOINTS, feet=tuple(f"{corner}_{'foot' if feet else 'shin'}" for corner in CORNERS), imu_site="imu",
+        actuators=JOINTS, imu_site="imu",
+        feet=tuple(f"{corner}_{'foot' if feet else 'shin'}" for corner in CORNERS),
         base_height_m=HEIGHT_M, mass_kg=5.7, source_format="mjcf",
     )  # fmt: skip
     info = SceneInfo(
