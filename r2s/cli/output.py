@@ -88,9 +88,11 @@ def write(text: str) -> None:
     """Write to stdout. A reader that went away (`| head`) is not an error."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at exit.
+    except OSError as exc:
+        # Python would complain once more, and exit with 120, when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(exc, BrokenPipeError):
+            raise
 
 
 def write_json(value: Mapping[str, Any]) -> None:

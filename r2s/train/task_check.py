@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -236,12 +236,17 @@ def _not_repeated(name: str, play: _Play, scene: Scene) -> list[R2SError]:
 
 def _equal(one: Any, other: Any) -> bool:
     """Whether two trees of arrays, numbers and names are equal; functions are not compared."""
-    a, b = jax.tree.leaves(one), jax.tree.leaves(other)
+    a, b = jax.tree.leaves(_plain(one)), jax.tree.leaves(_plain(other))
     return len(a) == len(b) and all(
         callable(x)
         or (np.array_equal(x, y, equal_nan=_is_float(x)) if np.ndim(x) else x == y or x != x)
         for x, y in zip(a, b, strict=True)
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return the tree with dataclasses, such as what moves an arm in a first guess, as dicts."""
+    return jax.tree.map(lambda x: _plain(vars(x)) if is_dataclass(x) else x, value)
 
 
 def _is_float(array: Any) -> bool:

@@ -108,7 +108,7 @@ def test_an_unbounded_term_and_one_that_is_always_0_are_named(wrong):
 
 def test_a_task_that_binds_otherwise_each_time_is_told(wrong):
     (found,) = (each for each in wrong.findings if each.code == "R2S-TASK-035")
-    assert "`bind` makes another lines each time" in found.what
+    assert "`bind` makes another lines, rate each time" in found.what
     assert wrong.search is None  # no training on what is not sound
 
 
