@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import mujoco
@@ -79,6 +80,15 @@ RANDOMIZATION = (
 )
 
 
+def joint_sensors(names: Iterable[str]) -> str:
+    """Return the sensors of the robot's joints, positions first."""
+    return "".join(
+        f'<joint{kind} name="joint_{kind}/{n}" joint="robot/{n}"/>'
+        for kind in ("pos", "vel")
+        for n in names
+    )
+
+
 def arm_xml(joints: int = 4, clutter: bool = True) -> str:
     """Return the training MJCF of the arm on its table."""
     inner = ""
@@ -103,11 +113,7 @@ def arm_xml(joints: int = 4, clutter: bool = True) -> str:
         f'<position name="robot/{n}" joint="robot/{n}" kp="12" kv="1" forcerange="-4 4"/>'
         for n in names
     )
-    sensors = "".join(
-        f'<joint{kind} name="joint_{kind}/{n}" joint="robot/{n}"/>'
-        for kind in ("pos", "vel")
-        for n in names
-    )
+    sensors = joint_sensors(names)
     home = " ".join(map(str, HOME[:joints]))
     mug = '<geom name="mug" type="capsule" size="0.03 0.04" pos="0.12 0.22 0.04"/>'
     return f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
+from arm_scene import joint_sensors
 
 from r2s.artifacts.robot import Joint, RobotInfo
 from r2s.artifacts.scene import Scene, SceneInfo
@@ -45,11 +46,7 @@ def dog_xml(feet: bool = True) -> str:
         f'<position name="robot/{n}" joint="robot/{n}" kp="60" kv="1.5" forcerange="-15 15"/>'
         for n in JOINTS
     )
-    sensors = "".join(
-        f'<joint{kind} name="joint_{kind}/{n}" joint="robot/{n}"/>'
-        for kind in ("pos", "vel")
-        for n in JOINTS
-    )
+    sensors = joint_sensors(JOINTS)
     upwards = " ".join(map(str, HEIGHT_QUATERNION))
     pose = " ".join(str(POSE[name.split("_")[1]]) for name in JOINTS)
     return f"""

@@ -10,7 +10,9 @@ most by `command_m_s2` and `command_rad_s2`, as navigation stacks and teleoperat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +112,7 @@ class Velocity(Bound):
     home_height_m: float
     home_joints: np.ndarray  # in the order of `joint_pos`
     action_scale: np.ndarray
-    gait: Gait | None  # of legs whose clock the policy sees
+    gait: Callable[[], Gait | None]  # of legs whose clock the policy sees; found when asked for
 
     @classmethod
     def bind(cls, spec: TaskSpec, scene: Scene) -> Velocity:
@@ -142,7 +144,7 @@ class Velocity(Bound):
             info.robot.base_height_m,
             home_joints(info),
             np.asarray(info.actions.scale, np.float32),
-            Gait.of(scene, info.signal(GAIT).period_s) if GAIT in info.observations else None,
+            cache(partial(_gait, scene)),
         )
 
     @property
@@ -202,12 +204,13 @@ class Velocity(Bound):
 
     @property
     def guesses(self) -> bool:
-        return self.gait is not None
+        return self.gait() is not None
 
     def guess(self, seen: Signals) -> jax.Array:
         """Return the open loop of the gait (a,)."""
-        assert self.gait is not None
-        joints = self.gait.joints(seen[GAIT], seen["command_velocity"])
+        gait = self.gait()
+        assert gait is not None
+        joints = gait.joints(seen[GAIT], seen["command_velocity"])
         return jnp.clip(joints / self.action_scale, -1.0, 1.0)
 
     def within_free(self, command: jax.Array, moment: Moment) -> jax.Array:
@@ -242,6 +245,11 @@ class Velocity(Bound):
         )
         upright = -projected_gravity(moment.signals["base_quat"])[2]
         return low | (upright < jnp.cos(self.number("maximum_tilt_rad")))
+
+
+def _gait(scene: Scene) -> Gait | None:
+    info = scene.info
+    return Gait.of(scene, info.signal(GAIT).period_s) if GAIT in info.observations else None
 
 
 def spacing_m(xy: np.ndarray) -> float:

@@ -132,16 +132,15 @@ def make_update(
         params, state, rate, stats, old_std, imitate = carry
         gradient, metrics = jax.grad(loss, has_aux=True)(params, stats, old_std, imitate, batch)
         if config.adaptive_rate:
-            before = rate
             slower = metrics["kl"] > 2 * config.target_kl
             faster = metrics["kl"] < config.target_kl / 2
-            rate = jnp.where(slower, rate / FASTER, jnp.where(faster, rate * FASTER, rate))
-            rate = jnp.where(imitate, before, jnp.clip(rate, SMALLEST_RATE, LARGEST_RATE))
+            adapted = jnp.where(slower, rate / FASTER, jnp.where(faster, rate * FASTER, rate))
+            rate = jnp.where(imitate, rate, jnp.clip(adapted, SMALLEST_RATE, LARGEST_RATE))
         change, state = adam.update(gradient, state, params)
         params = jax.tree.map(lambda p, c: p - rate * c, params, change)
         return (params, state, rate, stats, old_std, imitate), metrics
 
-    def update(learner: Learner, seen: Trajectories, order: jax.Array, imitate: jax.Array):
+    def update(learner: Learner, seen: Trajectories, order: jax.Array, imitate=False):
         stats = learner.stats
         value = value_of(learner.params, stats, seen.observation)
         advantage, target = advantages(
@@ -157,9 +156,7 @@ def make_update(
             seen.action,
             seen.log_prob,
             mean,
-            mean
-            if guess is None
-            else jax.lax.cond(imitate, jax.vmap(guess), _no_guess(mean), actor),
+            jax.lax.cond(imitate, jax.vmap(guess), lambda _: mean, actor) if guess else mean,
             _standardized(advantage, weight),
             target,
             weight,
@@ -184,8 +181,7 @@ def make_update(
         }
         return Learner(params, state, rate, stats), summary
 
-    compiled = jax.jit(update)
-    return lambda learner, seen, order, imitate=False: compiled(learner, seen, order, imitate)
+    return jax.jit(update)
 
 
 def shuffled(random: np.random.Generator, config: Ppo, rows: int) -> np.ndarray:
@@ -196,10 +192,6 @@ def shuffled(random: np.random.Generator, config: Ppo, rows: int) -> np.ndarray:
     size = rows // config.minibatches
     orders = [random.permutation(rows)[: size * config.minibatches] for _ in range(config.epochs)]
     return np.concatenate(orders).reshape(-1, size).astype(np.int32)
-
-
-def _no_guess(actions: jax.Array) -> Callable[[jax.Array], jax.Array]:
-    return lambda _: jnp.zeros_like(actions)
 
 
 def _kl(old_mean: jax.Array, old_log_std: jax.Array, mean: jax.Array, log_std: jax.Array):

@@ -17,7 +17,7 @@ def task(spawns=(), free_m=0.3):
     joints = np.zeros(2, np.float32)
     rows = np.float32(spawns).reshape(-1, 3)
     return Velocity(
-        spec, 0.02, joints - 1, joints + 1, rows, free_m, HOME_M, joints, joints + 1, None
+        spec, 0.02, joints - 1, joints + 1, rows, free_m, HOME_M, joints, joints + 1, lambda: None
     )
 
 
